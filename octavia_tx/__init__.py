@@ -1,0 +1,1 @@
+"""Octavia-TX: load balancing as a service, as a suite of Twisted daemons."""

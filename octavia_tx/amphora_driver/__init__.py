@@ -1,0 +1,1 @@
+"""The haproxy amphora driver: model to files, files to the agent."""

@@ -1,0 +1,1 @@
+"""The tenant and operator API: Klein, one file per resource."""

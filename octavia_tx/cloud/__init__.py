@@ -1,0 +1,1 @@
+"""Where machines, addresses and certificates come from."""

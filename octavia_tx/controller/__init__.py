@@ -1,0 +1,1 @@
+"""Convergence: gather what is, plan the difference, run idempotent steps."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, transactions, named statements, one repository per aggregate."""

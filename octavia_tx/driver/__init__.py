@@ -1,0 +1,1 @@
+"""The intermediate layer between the API and those who provide load balancers."""

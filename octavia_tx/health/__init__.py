@@ -1,0 +1,1 @@
+"""Heartbeats in; statuses, statistics and silence out."""

@@ -1,0 +1,134 @@
+"""
+The contracts between Octavia-TX and whatever stands around it.
+
+Each is a specification: what a call means, what it takes and gives, which errors it may raise, and that it may be
+called again. A third party who implements one runs the suite of the same name in L{octavia_tx.testing} against it.
+
+All calls give an awaitable. Unless said otherwise they are I{idempotent}: calling again, also after a call that
+failed half-way or whose answer was lost, changes nothing more and gives the same answer. Every call may raise
+L{CloudError<octavia_tx.errors.CloudError>} for a failure that may pass; it is then tried again, later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from zope.interface import Attribute, Interface
+
+from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
+from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.wire.tls import Credential, Role
+
+
+class IComputeDriver(Interface):
+    """Where amphorae's machines come from. A machine is named by its amphora's id, from before it exists."""
+
+    def ensure(boot: Boot) -> Awaitable[Machine]:
+        """
+        See to it that the amphora's machine exists and is being started, and return at once.
+
+        A machine that exists already is left as it is, and C{boot.files} are then ignored.
+
+        @raise OutOfResources: there's no room for a further machine.
+        """
+
+    def find(amphora_id: str) -> Awaitable[Machine | None]:
+        """The machine of that amphora, or C{None} where there's none (never was, or was destroyed)."""
+
+    def list() -> Awaitable[tuple[Machine, ...]]:
+        """All machines that this system made, and none of others."""
+
+    def destroy(amphora_id: str) -> Awaitable[None]:
+        """Remove the machine and all that it held. When this returns, nothing of it runs. No such machine: no error."""
+
+
+class INetworkDriver(Interface):
+    """Where addresses come from, and how packets reach an amphora."""
+
+    def subnet(subnet_id: str) -> Awaitable[Subnet | None]:
+        """A subnet by its id, or C{None}."""
+
+    def network(network_id: str) -> Awaitable[Network | None]:
+        """A network by its id, or C{None}."""
+
+    def networks() -> Awaitable[tuple[Network, ...]]:
+        """All networks that a tenant may name."""
+
+    def allocate_vip(load_balancer: LoadBalancer, taken: frozenset[str]) -> Awaitable[Vip]:
+        """
+        The front-end address of a load balancer, from what it asks: C{vip_address}, C{vip_subnet_id},
+        C{vip_network_id}, C{vip_port_id}.
+
+        @param taken: addresses that other load balancers of this system hold.
+        @raise AddressUnavailable: the address asked for is taken or not of the subnet, or none is left.
+        """
+
+    def release_vip(load_balancer: LoadBalancer) -> Awaitable[None]:
+        """Give the address back. Never allocated, or released already: no error."""
+
+    def plug_vip(amphora: Amphora, load_balancer: LoadBalancer) -> Awaitable[None]:
+        """See to it that packets for the VIP reach this amphora."""
+
+
+class IAmphoraDriver(Interface):
+    """
+    How the controller speaks with amphorae.
+
+    Every call raises L{AmphoraUnreachable<octavia_tx.errors.AmphoraUnreachable>} when there's no answer in time, and
+    L{AmphoraRefused<octavia_tx.errors.AmphoraRefused>} when either side's certificate isn't accepted.
+    """
+
+    def info(amphora: Amphora) -> Awaitable[AgentInfo]:
+        """What its agent says of itself; the way to learn that an amphora is up."""
+
+    def apply(amphora: Amphora, tree: Tree, fence: int) -> Awaitable[None]:
+        """
+        Make the amphora serve this tree, all of it and nothing more of this load balancer, without dropping a
+        connection. When this returns, it does.
+
+        @param tree: the living objects, with the VIP's address known.
+        @param fence: the lease's number. An amphora never accepts a lower one than it has seen for the load balancer.
+        @raise ConfigurationRejected: haproxy refuses it; what ran before runs on.
+        @raise StaleFence: a newer controller was there.
+        """
+
+    def withdraw(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[None]:
+        """
+        Make the amphora forget the load balancer. One that doesn't serve it: no error.
+
+        @raise StaleFence: a newer controller was there.
+        """
+
+
+class ICertificateAuthority(Interface):
+    """Who vouches for the system's own parts: controllers and amphorae."""
+
+    authority: bytes = Attribute("The authority's certificate, PEM.")
+
+    def issue(role: Role, identifier: str) -> Credential:
+        """
+        A new credential for one peer, at once. Not idempotent: each has a new key.
+
+        @param identifier: the amphora's id, or a name of the controller's host.
+        """
+
+
+class IProviderDriver(Interface):
+    """
+    One who provides load balancers, as the API sees it: stateless, chosen by name.
+
+    Asked before anything is written.
+    """
+
+    name: str = Attribute("What tenants write as C{provider}.")
+    description: str = Attribute("One sentence, for the list of providers.")
+
+    def check(tree: Tree) -> Awaitable[None]:
+        """
+        Whether this could be provided: new objects together with those that they refer to.
+
+        @param tree: what is asked for; only the objects that are new or changed need be in it.
+        @raise IncompatibleConfiguration: never, by this provider and flavor.
+        @raise OutOfResources: not now.
+        @raise DriverError: not, for another reason.
+        """

@@ -1,0 +1,1 @@
+"""The composition root: one Options and makeService for each daemon."""

@@ -1,0 +1,1 @@
+"""Published for driver authors: conformance suites, verified fakes, strategies."""
