@@ -252,6 +252,9 @@ class HealthMonitor:
     updated_at: datetime | None = None
 
 
+_Child = TypeVar("_Child", Listener, Pool, Member, HealthMonitor)
+
+
 @frozen(kw_only=True)
 class Tree:
     """A load balancer with all that hangs on it: what is written at once, rendered at once, deleted at once."""

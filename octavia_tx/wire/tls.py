@@ -71,11 +71,12 @@ def named_by(certificate: x509.Certificate) -> tuple[Role | None, frozenset[str]
 
 
 def _context(credential: Credential, peer: Peer) -> SSL.Context:
-    own = PrivateCertificate.loadPEM(credential.pem)
+    own = PrivateCertificate.loadPEM(credential.pem)  # type: ignore[no-untyped-call]
+    authority = Certificate.loadPEM(credential.authority)
     options = CertificateOptions(
         privateKey=own.privateKey.original,
         certificate=own.original,
-        trustRoot=trustRootFromCertificates([Certificate.loadPEM(credential.authority)]),
+        trustRoot=trustRootFromCertificates([authority]),  # type: ignore[no-untyped-call]
         raiseMinimumTo=TLSVersion.TLSv1_2,
     )
     context = options.getContext()
