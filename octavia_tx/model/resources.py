@@ -280,9 +280,8 @@ class Tree:
     def living(self) -> Tree:
         """The same without what is on its way out: what amphorae should run."""
 
-        def keep(items: tuple[_T, ...]) -> tuple[_T, ...]:
-            gone = ProvisioningStatus.PENDING_DELETE
-            return tuple(i for i in items if i.provisioning_status is not gone)
+        def keep(items: tuple[_Child, ...]) -> tuple[_Child, ...]:
+            return tuple(i for i in items if i.provisioning_status is not ProvisioningStatus.PENDING_DELETE)
 
         pools = keep(self.pools)
         kept = {p.id for p in pools}
