@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -189,9 +189,9 @@ class HandshakeTests(SynchronousTestCase):
         ends[1].set_accept_state()
         for _ in range(6):
             for end, other in (ends, ends[::-1]):
-                with suppress(SSL.WantReadError):
+                with contextlib.suppress(SSL.WantReadError):
                     end.do_handshake()
-                with suppress(SSL.WantReadError):
+                with contextlib.suppress(SSL.WantReadError):
                     other.bio_write(end.bio_read(65536))
         self.assertIsInstance(ends[1].get_peer_certificate(), crypto.X509)
 
