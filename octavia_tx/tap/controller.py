@@ -1,0 +1,81 @@
+"""C{twistd octavia-controller}: the whole system in one process."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from twisted.application.service import IService
+
+from octavia_tx.config import Settings
+from octavia_tx.controller.boots import BootMaterial
+from octavia_tx.controller.service import ControllerService, ConvergenceSettings
+from octavia_tx.resources import Resources, entered
+from octavia_tx.tap.options import DaemonOptions, fatal
+from octavia_tx.tap.parts import Parts
+
+
+class Options(DaemonOptions):
+    """The controller's command line."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Runs the whole of Octavia-TX: convergence, the API for amphorae, and, unless told otherwise, the tenants' "
+        "API and the heartbeat receiver. Without settings it keeps a private PostgreSQL under the state directory "
+        "and runs amphorae as child processes."
+    )
+    optFlags = [
+        ["without-api", None, "Don't serve the tenants' API; octavia-api does."],
+        ["without-health", None, "Don't receive heartbeats; octavia-health does."],
+    ]
+
+
+async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, stack: AsyncExitStack) -> None:
+    parts = Parts(reactor, settings, stack)
+    database = await parts.database(owner=True)
+    authority = parts.authority()
+    renderer = parts.renderer()
+    receiver = (
+        await parts.health(authority, database)
+        if health
+        else settings.health.listen.reachable(settings.health.listen.port)
+    )
+    url = parts.amphora_api(authority, database, renderer)
+    boots = BootMaterial(
+        authority,
+        authority.heartbeat_key,
+        receivers=settings.health.receivers or (receiver,),
+        controllers=settings.amphora_api.urls or (url,),
+        interval=settings.health.interval,
+    )
+    convergence = ConvergenceSettings(
+        lease_seconds=settings.controller.lease,
+        concurrency=settings.controller.concurrency,
+        boot_timeout=settings.controller.boot_timeout,
+        give_up_after=settings.controller.give_up_after,
+    )
+    await entered(
+        stack,
+        ControllerService(
+            reactor,
+            database,
+            await parts.compute(),
+            parts.network(),
+            await parts.amphora_driver(authority, renderer),
+            boots,
+            convergence,
+        ),
+    )
+    if api:
+        parts.api(database)
+
+
+def makeService(options: Options) -> IService:
+    """The controller, from its command line."""
+    from twisted.internet import reactor
+
+    opening = partial(
+        _open, reactor, options.settings, api=not options["without-api"], health=not options["without-health"]
+    )
+    return Resources(lambda stack: opening(stack=stack), partial(fatal, reactor))

@@ -1,0 +1,58 @@
+"""What all daemons' command lines share: C{--config}, and how a daemon that can't start says so."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from octavia_tx.config import Settings, load
+from octavia_tx.errors import OctaviaError, SettingsError
+
+_log = Logger()
+
+
+class DaemonOptions(usage.Options):
+    """
+    Options of a daemon. After parsing, C{settings} holds the checked settings.
+
+    Bad settings end the process with exit code 1 and one line for each.
+    """
+
+    optParameters = [
+        ["config", "c", None, "TOML file with the settings. Each can be overridden by OCTAVIA_TX_SECTION__KEY."],
+    ]
+    settings: Settings
+
+    def postOptions(self) -> None:
+        """Read and check the settings."""
+        file = Path(self["config"]).absolute() if self["config"] else None
+        try:
+            self.settings = load(file, os.environ)
+        except SettingsError as error:
+            raise SystemExit("\n".join(["Settings that can't be used:", *(f"  {p}" for p in error.problems)])) from None
+
+
+def fatal(reactor: IReactorCore, failure: Failure) -> None:
+    """End the daemon with exit code 1: an expected error as its sentence, any other with its traceback."""
+    if failure.check(OctaviaError):
+        _log.critical("can't start: {reason}", reason=failure.getErrorMessage())
+        print(f"can't start: {failure.getErrorMessage()}", file=sys.stderr)  # noqa: T201
+    else:
+        _log.failure("can't start", failure)
+        failure.printTraceback(file=sys.stderr)
+    # twistd knows no exit code of ours; what is registered last runs first, and ends the process.
+    atexit.register(_exit_with_failure)
+    reactor.stop()
+
+
+def _exit_with_failure() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,160 @@
+"""How each part is made from the settings. The daemons' own modules say which parts they have, and in which order."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.protocol import ServerFactory as Factory
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from octavia_tx.amphora_driver.haproxy import HaproxyDriver
+from octavia_tx.amphora_driver.noop import NoopDriver
+from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.api.root import Api
+from octavia_tx.cloud.authority import Authority
+from octavia_tx.cloud.binaries import find_haproxy
+from octavia_tx.cloud.loopback import LoopbackNetwork
+from octavia_tx.cloud.noop import NoopCompute, NoopNetwork
+from octavia_tx.cloud.process import ProcessCompute
+from octavia_tx.config import Settings
+from octavia_tx.controller.amphora_api import AmphoraApi
+from octavia_tx.db.database import Database
+from octavia_tx.db.embedded import EmbeddedPostgres
+from octavia_tx.db.migrations import migrate
+from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.registry import Providers
+from octavia_tx.errors import SettingsError
+from octavia_tx.health.service import HealthService
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+from octavia_tx.listening import Listen
+from octavia_tx.resources import entered
+from octavia_tx.wire.tls import MutualTLS, Peer, Role
+
+_log = Logger()
+
+
+@frozen
+class Parts:
+    """
+    The makers of parts for one daemon.
+
+    @ivar stack: takes each part's closing.
+    """
+
+    reactor: Any
+    settings: Settings
+    stack: AsyncExitStack
+
+    async def database(self, *, owner: bool) -> Database:
+        """
+        The database, open and with the present schema.
+
+        @param owner: whether this daemon starts the embedded server and migrates; the others join what runs.
+        """
+        settings = self.settings.database
+        dsn = settings.dsn
+        if not dsn:
+            embedded = EmbeddedPostgres(self.reactor, self._state() / "postgresql")
+            if owner:
+                self.stack.push_async_callback(embedded.stop)
+                dsn = await embedded.start()
+            else:
+                dsn = await embedded.join()
+        database = Database(self.reactor, dsn, size=settings.connections, deadline=settings.deadline)
+        await entered(self.stack, database)
+        if owner:
+            _log.info("database at schema version {version}", version=await migrate(database))
+        return database
+
+    def _state(self) -> Path:
+        directory = self.settings.state.directory
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError((f"state.directory: {directory} can't be made: {error.strerror}",)) from error
+        return directory
+
+    def authority(self) -> Authority:
+        """Who vouches for controllers and amphorae; made at the first start."""
+        return Authority.load_or_create(self._state() / "authority")
+
+    def network(self) -> INetworkDriver:
+        """Where addresses come from."""
+        if self.settings.network.driver == "noop":
+            return NoopNetwork()
+        return LoopbackNetwork()
+
+    async def compute(self) -> IComputeDriver:
+        """Where machines come from."""
+        if self.settings.compute.driver == "noop":
+            return NoopCompute()
+        haproxy = self.settings.amphora.haproxy or find_haproxy()
+        return await entered(self.stack, ProcessCompute(self.reactor, self._state() / "amphorae", haproxy))
+
+    def renderer(self) -> Renderer:
+        """Trees to haproxy's configuration."""
+        override = self.settings.amphora.templates
+        return Renderer(Path(override) if override else None)
+
+    async def amphora_driver(self, authority: Authority, renderer: Renderer) -> IAmphoraDriver:
+        """How amphorae are spoken to."""
+        if self.settings.amphora.driver == "noop":
+            return NoopDriver()
+        driver = HaproxyDriver(self.reactor, authority.issue(Role.CONTROLLER, "controller"), renderer)
+        self.stack.push_async_callback(driver.close)
+        return driver
+
+    async def health(self, authority: Authority, database: Database) -> str:
+        """The heartbeat receiver; gives the C{address:port} to which amphorae send."""
+        settings = self.settings.health
+        service = HealthService(self.reactor, database, authority.heartbeat_key, flush_interval=settings.flush_interval)
+        await entered(self.stack, service)
+        port = self._listen("health.listen", settings.listen, service.receiver)
+        return settings.listen.reachable(port)
+
+    def api(self, database: Database) -> None:
+        """The tenants' and operators' API."""
+        provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
+        api = Api(self.reactor, database, Providers((provider,)), self.network())
+        self._listen("api.listen", self.settings.api.listen, site(api.resource()))
+
+    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
+        """The API for amphorae; gives its URL."""
+        settings = self.settings.amphora_api
+        api = AmphoraApi(database, renderer.render)
+        tls = MutualTLS(authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
+        port = self._listen(
+            "amphora_api.listen", settings.listen, TLSMemoryBIOFactory(tls, False, site(api.resource()), self.reactor)
+        )
+        return f"https://{settings.listen.reachable(port)}"
+
+    def _listen(self, name: str, where: Listen, protocol: Factory | DatagramProtocol) -> int:
+        listen = self.reactor.listenUDP if where.kind == "udp" else self.reactor.listenTCP
+        try:
+            port: IListeningPort = listen(where.port, protocol, interface=where.interface)
+        except CannotListenError as error:
+            raise SettingsError((f"{name}: port {where.port} can't be listened on: {error.socketError}",)) from error
+
+        async def close() -> None:
+            await maybeDeferred(port.stopListening)
+
+        self.stack.push_async_callback(close)
+        _log.info("{name} on {address}", name=name, address=where.reachable(port.getHost().port))
+        return int(port.getHost().port)
+
+
+def site(resource: IResource) -> Site:
+    """HTTP around a resource: idle connections end after a minute; each request is one line of our own log, if any."""
+    made = Site(resource, timeout=60)
+    made.noisy = False
+    return made
