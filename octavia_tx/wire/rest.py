@@ -1,0 +1,57 @@
+"""The names that both ends of the HTTPS between controllers and amphorae use."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Final
+
+API_VERSION: Final = "1.0"
+AGENT_PORT: Final = 9443
+
+FENCE_HEADER: Final = "X-Octavia-TX-Fence"
+REQUEST_ID_HEADER: Final = "X-Octavia-TX-Request-Id"
+
+# What an agent serves to controllers.
+VERSION_PATH: Final = "/"
+INFO_PATH: Final = "/1.0/info"
+DETAILS_PATH: Final = "/1.0/details"
+LISTENERS_PATH: Final = "/1.0/listeners"
+
+
+def haproxy_path(amphora_id: str, load_balancer_id: str) -> str:
+    """PUT: the load balancer's configuration, as text."""
+    return f"/1.0/loadbalancer/{amphora_id}/{load_balancer_id}/haproxy"
+
+
+def haproxy_text_path(load_balancer_id: str) -> str:
+    """GET: the configuration that it runs."""
+    return f"/1.0/loadbalancer/{load_balancer_id}/haproxy"
+
+
+def action_path(load_balancer_id: str, action: str) -> str:
+    """PUT: C{start}, C{stop} or C{reload}."""
+    return f"/1.0/loadbalancer/{load_balancer_id}/{action}"
+
+
+def removal_path(load_balancer_id: str) -> str:
+    """DELETE: forget the load balancer."""
+    return f"/1.0/listeners/{load_balancer_id}"
+
+
+# What a controller serves to amphorae.
+def load_balancers_path(amphora_id: str) -> str:
+    """GET: what the amphora should run."""
+    return f"/1.0/amphorae/{amphora_id}/load_balancers"
+
+
+def peer_name(amphora_id: str) -> str:
+    """
+    The amphora's name among haproxy's peers: what both C{haproxy -L} and the configuration must say.
+
+    The alphabet's last two characters are in OpenStack's order, C{_-}, not in that of RFC 4648. haproxy would take a
+    leading hyphen for an option.
+    """
+    digest = hashlib.sha1(amphora_id.encode(), usedforsecurity=False).digest()
+    name = base64.b64encode(digest, b"_-").decode().rstrip("=")
+    return "x" + name[1:] if name.startswith("-") else name
