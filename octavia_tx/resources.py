@@ -41,7 +41,7 @@ class Resources(Service):
             await self._open(self._stack)
         except CancelledError:
             return  # stopService closes what is open
-        except BaseException:
+        except Exception:  # noqa: BLE001  the boundary: whatever it is, the daemon says it and ends
             failure = Failure()
             await self._stack.aclose()
             self._broken(failure)

@@ -9,9 +9,8 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.protocol import ServerFactory as Factory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import IResource
@@ -138,10 +137,10 @@ class Parts:
         )
         return f"https://{settings.listen.reachable(port)}"
 
-    def _listen(self, name: str, where: Listen, protocol: Factory | DatagramProtocol) -> int:
+    def _listen(self, name: str, where: Listen, protocol: IProtocolFactory | DatagramProtocol) -> int:
         listen = self.reactor.listenUDP if where.kind == "udp" else self.reactor.listenTCP
         try:
-            port: IListeningPort = listen(where.port, protocol, interface=where.interface)
+            port = listen(where.port, protocol, interface=where.interface)
         except CannotListenError as error:
             raise SettingsError((f"{name}: port {where.port} can't be listened on: {error.socketError}",)) from error
 

@@ -71,12 +71,12 @@ def named_by(certificate: x509.Certificate) -> tuple[Role | None, frozenset[str]
 
 
 def _context(credential: Credential, peer: Peer) -> SSL.Context:
-    own = PrivateCertificate.loadPEM(credential.pem)  # type: ignore[no-untyped-call]
+    own = PrivateCertificate.loadPEM(credential.pem)
     authority = Certificate.loadPEM(credential.authority)
     options = CertificateOptions(
         privateKey=own.privateKey.original,
         certificate=own.original,
-        trustRoot=trustRootFromCertificates([authority]),  # type: ignore[no-untyped-call]
+        trustRoot=trustRootFromCertificates([authority]),
         raiseMinimumTo=TLSVersion.TLSv1_2,
     )
     context = options.getContext()

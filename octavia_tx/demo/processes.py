@@ -1,0 +1,71 @@
+"""The tour's processes: started apart from the tour's own session, found again by what their command line names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+
+def start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that outlives the tour; what it prints goes to C{log}."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+
+
+def controller_command(directory: Path) -> list[str]:
+    """C{twistd octavia-controller}, in the foreground, by this interpreter."""
+    twistd = Path(sys.executable).with_name("twistd")
+    return [sys.executable, str(twistd), "-n", f"--pidfile={directory / 'controller.pid'}", "octavia-controller"]
+
+
+def back_end_command(directory: Path, name: str, port: int) -> list[str]:
+    """One back end. Its command line names the tour's directory, so that it can be found again."""
+    return [sys.executable, "-m", "octavia_tx.demo.back_end", name, str(port)]
+
+
+def naming(directory: Path) -> dict[int, str]:
+    """Living processes, by pid, whose command line or environment names the directory."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            if command and str(directory).encode() in command + (entry / "environ").read_bytes():
+                found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    return found
+
+
+def end(pids: list[int], number: signal.Signals) -> None:
+    """Signal processes; those that are gone already don't matter."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def free_port(wanted: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """The wanted port of loopback if nobody has it, else any free one."""
+    for port in (wanted, 0):
+        with closing(socket.socket(socket.AF_INET, kind)) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError("no free port on loopback")
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with closing(socket.socket(socket.AF_INET)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
