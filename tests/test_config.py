@@ -1,0 +1,86 @@
+"""Settings: defaults, the file, the environment over it, and all mistakes at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from octavia_tx.config import load
+from octavia_tx.errors import SettingsError
+from octavia_tx.listening import Listen
+
+
+class Loading(SynchronousTestCase):
+    def file(self, text: str) -> Path:
+        path = Path(self.mktemp())
+        path.write_text(text)
+        return path
+
+    def problems(self, text: str, **environment: str) -> tuple[str, ...]:
+        with self.assertRaises(SettingsError) as caught:
+            load(self.file(text), environment)
+        return caught.exception.problems
+
+    def test_without_a_file_everything_is_embedded_and_on_loopback(self) -> None:
+        settings = load(None, {})
+        self.assertEqual(settings.database.dsn, "")
+        self.assertEqual(settings.api.listen, Listen("tcp", 9876, "127.0.0.1"))
+        self.assertEqual((settings.compute.driver, settings.network.driver), ("process", "loopback"))
+
+    def test_the_file_overrides_the_defaults_and_the_environment_the_file(self) -> None:
+        path = self.file('[health]\ninterval = 2\nreceivers = ["198.51.100.1:5555"]\n[controller]\nconcurrency = 3\n')
+        settings = load(path, {"OCTAVIA_TX_CONTROLLER__CONCURRENCY": "7", "HOME": "/"})
+        self.assertEqual(settings.health.interval, 2)
+        self.assertEqual(settings.health.receivers, ("198.51.100.1:5555",))
+        self.assertEqual(settings.controller.concurrency, 7)
+
+    def test_all_mistakes_are_told_at_once_each_with_its_name_and_what_is_accepted(self) -> None:
+        problems = self.problems(
+            '[api]\nlisten = "tcp:99999"\nnme = 3\nauth = "fish"\n[compute]\ndriver = 3\n[wat]\nx = 1\n'
+            "[controller]\nlease = -1\nconcurrency = true\n",
+            OCTAVIA_TX_HEALTH__INTERVAL="soon",
+            OCTAVIA_TX_FOO="1",
+        )
+        told = "\n".join(problems)
+        for name in (
+            "api.listen", "api.nme", "api.auth", "compute.driver", "wat", "controller.lease", "controller.concurrency",
+            "health.interval", "OCTAVIA_TX_FOO",
+        ):  # fmt: skip
+            self.assertIn(f"{name}", told)
+        self.assertEqual(len(problems), 9)
+        self.assertTrue(all("Accepted" in p or "Known" in p for p in problems), told)
+
+    def test_a_file_that_is_not_toml_is_one_mistake(self) -> None:
+        (problem,) = self.problems("[api\n")
+        self.assertIn("can't be read", problem)
+
+    def test_a_file_that_is_not_there_is_one_mistake(self) -> None:
+        with self.assertRaises(SettingsError):
+            load(Path(self.mktemp()), {})
+
+    def test_noauth_listens_on_loopback_alone(self) -> None:
+        for place in ("tcp:9876", "tcp:9876:interface=192.0.2.1", "tcp:9876:interface=[2001:db8::1]"):
+            (problem,) = self.problems(f'[api]\nlisten = "{place}"\n')
+            self.assertIn("noauth", problem)
+        load(self.file('[api]\nlisten = "tcp:9876:interface=[::1]"\n'), {})
+
+    def test_a_section_that_is_a_value_is_a_mistake(self) -> None:
+        (problem,) = self.problems("api = 3\n")
+        self.assertIn("api", problem)
+
+
+class Listening(SynchronousTestCase):
+    def test_both_ways_to_write_an_ipv6_address(self) -> None:
+        for text in ("tcp:80:interface=[::1]", r"tcp:80:interface=\:\:1"):
+            self.assertEqual(Listen.parse(text), Listen("tcp", 80, "::1"))
+
+    def test_nonsense_is_refused(self) -> None:
+        for text in ("", "80", "tcp:", "tcp:65536", "tcp:80:interface=", "tcp:80:interface=host", "ssl:80", "tcp:٣"):
+            with self.assertRaises(ValueError, msg=text):
+                Listen.parse(text)
+
+    def test_all_addresses_are_reached_by_loopback(self) -> None:
+        self.assertEqual(Listen("udp", 5555).reachable(5555), "127.0.0.1:5555")
+        self.assertEqual(Listen("udp", 0, "::").reachable(7), "[::1]:7")
+        self.assertEqual(Listen("tcp", 0, "192.0.2.1").reachable(7), "192.0.2.1:7")
