@@ -40,6 +40,7 @@ CREATE TABLE convergence (
     load_balancer_id uuid PRIMARY KEY REFERENCES load_balancer ON DELETE CASCADE,
     due_at           timestamptz NOT NULL DEFAULT now(),   -- when it wants attention next
     settled          boolean NOT NULL DEFAULT false,       -- nothing to do until the next revision or fact
+    woken            boolean NOT NULL DEFAULT false,       -- a fact came since the lease was taken
     pending_since    timestamptz NOT NULL DEFAULT now(),   -- since when it is not settled
     holder           uuid,                                 -- the controller that holds the lease
     expires_at       timestamptz,

@@ -1,0 +1,75 @@
+"""Amphorae."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import fields_dict
+
+from octavia_tx.db.rows import columns as as_columns
+from octavia_tx.db.rows import is_identifier, row
+from octavia_tx.db.transaction import Transaction
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.statuses import AmphoraState
+
+_WRITABLE = frozenset(fields_dict(Amphora)) - {"id", "state", "created_at", "updated_at"}
+
+
+async def insert(tx: Transaction, amphora: Amphora) -> None:
+    """Write a new amphora."""
+    await tx.execute("amphora.insert", row=row(amphora))
+
+
+async def get(tx: Transaction, id: str) -> Amphora | None:
+    """One amphora by its id."""
+    if not is_identifier(id):
+        return None
+    found = await tx.fetch_one("amphora.find", id=id, load_balancer_id=None)
+    return None if found is None else Amphora(**found)
+
+
+async def of(tx: Transaction, load_balancer_id: str) -> tuple[Amphora, ...]:
+    """Those that serve a load balancer, the oldest first."""
+    found = await tx.fetch("amphora.find", id=None, load_balancer_id=load_balancer_id)
+    return tuple(Amphora(**each) for each in found)
+
+
+async def find(tx: Transaction) -> tuple[Amphora, ...]:
+    """All of them, the oldest first."""
+    found = await tx.fetch("amphora.find", id=None, load_balancer_id=None)
+    return tuple(Amphora(**each) for each in found)
+
+
+async def change(tx: Transaction, id: str, expected: AmphoraState, state: AmphoraState, **columns: Any) -> bool:
+    """
+    Move an amphora on in its life, and tell the controllers.
+
+    @param columns: further columns to write with it.
+    @return: whether it was in the expected state; if not, nothing is changed.
+    """
+    changed = await tx.fetch("amphora.change", id=id, expected=expected, state=state, columns=_json(columns))
+    return bool(changed)
+
+
+async def record(tx: Transaction, id: str, **columns: Any) -> None:
+    """Write some columns of an amphora, but not its state."""
+    await tx.execute("amphora.record", id=id, columns=_json(columns))
+
+
+async def forget(tx: Transaction, id: str) -> None:
+    """Delete an amphora's row. None there: no error."""
+    await tx.execute("amphora.forget", id=id)
+
+
+async def heard(tx: Transaction, ids: Sequence[str], at: datetime) -> None:
+    """Note that these were heard from. Unknown ones are ignored; time never goes back."""
+    await tx.execute("amphora.heard", ids=list(ids), at=at)
+
+
+def _json(columns: Mapping[str, Any]) -> str:
+    unknown = columns.keys() - _WRITABLE
+    if unknown:
+        raise TypeError(f"Not columns of an amphora that may be written: {', '.join(sorted(unknown))}.")
+    return as_columns(columns)

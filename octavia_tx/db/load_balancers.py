@@ -1,0 +1,139 @@
+"""Load balancers, and what happens to a whole tree at once."""
+
+from __future__ import annotations
+
+from octavia_tx.db import health_monitors, listeners, members, pools
+from octavia_tx.db.rows import is_identifier, row, rows
+from octavia_tx.db.transaction import Transaction
+from octavia_tx.errors import BeingDeleted, NotFound
+from octavia_tx.model.amphora import Vip
+from octavia_tx.model.resources import LoadBalancer, Tree
+
+
+async def insert(tx: Transaction, tree: Tree) -> None:
+    """
+    Write a new load balancer with all that hangs on it, and tell the controllers.
+
+    @raise Conflict: its VIP's address is taken, or two of its parts contradict each other.
+    """
+    await tx.fetch("load_balancer.insert", row=row(tree.load_balancer))
+    for statement, values in (
+        ("pool.insert", tree.pools),
+        ("listener.insert", tree.listeners),
+        ("member.insert", tree.members),
+        ("health_monitor.insert", tree.health_monitors),
+    ):
+        if values:
+            await tx.execute(statement, rows=rows(values))
+
+
+async def get(tx: Transaction, id: str) -> LoadBalancer | None:
+    """One load balancer by its id."""
+    if not is_identifier(id):
+        return None
+    found = await tx.fetch_one("load_balancer.find", id=id, project_id=None)
+    return None if found is None else LoadBalancer(**found)
+
+
+async def find(tx: Transaction, project_id: str | None = None) -> tuple[LoadBalancer, ...]:
+    """A project's load balancers, or all, the oldest first."""
+    found = await tx.fetch("load_balancer.find", id=None, project_id=project_id)
+    return tuple(LoadBalancer(**each) for each in found)
+
+
+async def tree(tx: Transaction, id: str) -> Tree | None:
+    """
+    A load balancer with all that hangs on it.
+
+    It is read top down: what is committed meanwhile shows in parts, at a revision above the load balancer's here, and
+    no part names another that isn't there.
+    """
+    load_balancer = await get(tx, id)
+    if load_balancer is None:
+        return None
+    return Tree(
+        load_balancer=load_balancer,
+        listeners=await listeners.find(tx, load_balancer_id=id),
+        pools=await pools.find(tx, load_balancer_id=id),
+        members=await members.find(tx, load_balancer_id=id),
+        health_monitors=await health_monitors.find(tx, load_balancer_id=id),
+    )
+
+
+async def change(tx: Transaction, id: str) -> LoadBalancer:
+    """
+    Begin a change of a tree: lock its load balancer until the transaction ends, raise its revision, make it pending
+    and due, and tell the controllers.
+
+    @return: the load balancer with its new revision.
+    @raise NotFound: there's none of that id.
+    @raise BeingDeleted: it is on its way out.
+    """
+    if not is_identifier(id):
+        raise NotFound("Load balancer", id)
+    changed = await tx.fetch_one("load_balancer.change", id=id)
+    if changed is not None:
+        return LoadBalancer(**changed)
+    if await get(tx, id) is None:
+        raise NotFound("Load balancer", id)
+    raise BeingDeleted(id)
+
+
+async def update(tx: Transaction, load_balancer: LoadBalancer) -> None:
+    """Write what a tenant may change: name, description, admin_state_up, tags, vip_qos_policy_id, vip_sg_ids."""
+    await tx.execute("load_balancer.update", row=row(load_balancer))
+
+
+async def delete(tx: Transaction, id: str) -> None:
+    """
+    Ask for the whole tree's deletion. On its way out already: no error.
+
+    @raise NotFound: there's none of that id.
+    """
+    if not is_identifier(id):
+        raise NotFound("Load balancer", id)
+    if not await tx.fetch("load_balancer.delete", id=id) and await get(tx, id) is None:
+        raise NotFound("Load balancer", id)
+
+
+async def record_vip(tx: Transaction, id: str, vip: Vip) -> None:
+    """
+    Write the address that the network gave.
+
+    @raise Conflict: another load balancer holds it.
+    """
+    await tx.execute(
+        "load_balancer.record_vip",
+        id=id,
+        address=vip.address,
+        port_id=vip.port_id,
+        subnet_id=vip.subnet_id,
+        network_id=vip.network_id,
+    )
+
+
+async def taken_addresses(tx: Transaction) -> frozenset[str]:
+    """All front-end addresses that load balancers hold or ask for."""
+    return frozenset(each["address"] for each in await tx.fetch("load_balancer.taken_addresses"))
+
+
+async def applied(tx: Transaction, id: str, revision: int) -> None:
+    """
+    The amphorae run this revision: what changed up to it is C{ACTIVE} or gone, what changed later stays pending. The
+    load balancer is C{ACTIVE} when this is its newest revision, and its error is past.
+    """
+    await tx.execute("load_balancer.applied", id=id, revision=revision)
+
+
+async def failed(tx: Transaction, id: str, sentence: str) -> None:
+    """Tell why a change isn't applied: C{ERROR} for it and its pending parts, unless they are being deleted."""
+    await tx.execute("load_balancer.failed", id=id, sentence=sentence)
+
+
+async def forget(tx: Transaction, id: str) -> None:
+    """
+    Delete the row and everything below.
+
+    @raise Conflict: it has amphorae still.
+    """
+    await tx.execute("load_balancer.forget", id=id)

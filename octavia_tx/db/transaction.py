@@ -1,0 +1,232 @@
+"""
+One transaction on one connection.
+
+What the server is asked to do is never interrupted. A caller that is cancelled (a client hung up) leaves at once; the
+statement under way ends, then everything is rolled back, or, once COMMIT is sent, committed. Only the deadline ends a
+statement, and with it the connection.
+
+C{BEGIN} travels with the first statement that writes or locks. Reads before it need none: in PostgreSQL's default
+isolation each statement sees what is committed when it starts, inside a transaction or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from octavia_tx.db.connection import Connection
+from octavia_tx.db.failures import means
+from octavia_tx.db.pool import Pool
+from octavia_tx.db.statements import Statement
+from octavia_tx.errors import DatabaseUnavailable
+
+
+def shielded(deferred: Deferred[Any]) -> Deferred[Any]:
+    """The same result, for a caller whose cancellation must not reach C{deferred}."""
+    outer: Deferred[Any] = Deferred()
+    deferred.addCallbacks(outer.callback, outer.errback)
+    return outer
+
+
+class Transaction:
+    """
+    What repositories run their statements on. Use it in C{async with}; L{Database.transaction} makes it.
+
+    @param deadline: seconds for all of it: waiting for a connection, every statement, COMMIT.
+    @param read_only: no transaction at all; statements that write are refused.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        pool: Pool,
+        statements: Mapping[str, Statement],
+        *,
+        where: str,
+        deadline: float,
+        read_only: bool = False,
+        finishing: Callable[[Deferred[Any]], None],
+    ) -> None:
+        self._clock = clock
+        self._pool = pool
+        self._statements = statements
+        self._where = where
+        self._deadline = deadline
+        self._read_only = read_only
+        self._finishing = finishing
+        self._connection: Connection | None = None
+        self._timer: IDelayedCall | None = None
+        self._waiter: Deferred[Connection] | None = None
+        self._running: Deferred[Any] | None = None
+        self._begun = False
+        self._expired = False
+        self._error: BaseException | None = None
+
+    # Statements.
+
+    async def fetch(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        """
+        The rows that a named statement gives.
+
+        @raise Conflict: a row contradicts what exists.
+        @raise DatabaseUnavailable: no connection, or no answer in time.
+        """
+        cursor = await self._perform(self._statements[statement], values)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    async def fetch_one(self, statement: str, **values: Any) -> dict[str, Any] | None:
+        """The first row that a named statement gives, or C{None}. Raises what L{fetch} raises."""
+        rows = await self.fetch(statement, **values)
+        return rows[0] if rows else None
+
+    async def execute(self, statement: str, **values: Any) -> int:
+        """Run a named statement, and say how many rows it touched. Raises what L{fetch} raises."""
+        cursor = await self._perform(self._statements[statement], values)
+        return int(cursor.rowcount)
+
+    async def script(self, text: str) -> None:
+        """Run many statements at once, such as a migration; a percent sign is a percent sign."""
+        await self._perform(Statement("script", text, reads=False), None)
+
+    async def _perform(self, statement: Statement, values: Mapping[str, Any] | None) -> Any:
+        query = statement.text
+        if not (statement.reads or self._begun):
+            if self._read_only:
+                raise ValueError(f"Statement {statement.name} writes; the transaction is for reading.")
+            self._begun = True
+            query = "BEGIN;" + query
+        return await self._query(query, values)
+
+    async def _query(self, query: str, values: Mapping[str, Any] | None) -> Any:
+        if self._connection is None or self._running is not None:
+            raise RuntimeError("A transaction runs one statement at a time, and only inside its 'async with'.")
+        if self._expired:
+            raise self._too_late()
+        if self._error is not None:
+            raise self._error
+        running = self._connection.perform(query, values)
+        self._running = running
+        running.addBoth(self._answered)
+        return await shielded(running)
+
+    def _answered(self, result: Any) -> Any:
+        self._running = None
+        if not isinstance(result, Failure):
+            return result
+        translated = self._translated(result)
+        if self._begun:
+            self._error = translated.value
+        return translated
+
+    def _translated(self, failure: Failure) -> Failure:
+        cause = failure.value
+        assert cause is not None
+        error = self._too_late() if self._expired else means(cause, self._where)
+        if error is cause:
+            return failure
+        error.__cause__ = cause
+        return Failure(error)
+
+    # Begin and end.
+
+    async def __aenter__(self) -> Transaction:
+        waiter = self._waiter = self._pool.acquire()
+        self._timer = self._clock.callLater(self._deadline, self._expire)
+        try:
+            self._connection = await waiter
+        except CancelledError:
+            if self._expired:
+                raise self._too_late() from None
+            raise
+        finally:
+            self._waiter = None
+            if self._connection is None:
+                self._stop_timer()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._begun and self._running is None:
+            self._end()
+            return
+        if error is None and self._error is None:
+            await self._commit()
+            return
+        ended = self._roll_back()
+        if not isinstance(error, CancelledError):
+            await shielded(ended)
+        if error is None and self._error is not None:
+            raise self._error  # caught inside, but the transaction is lost all the same
+
+    async def _commit(self) -> None:
+        if self._expired or self._connection is None:
+            self._end()
+            raise self._too_late()
+        committing = self._connection.perform("COMMIT", None)
+        committing.addErrback(self._in_doubt)
+        committing.addBoth(self._ended)
+        self._finishing(committing)
+        await shielded(committing)
+
+    def _in_doubt(self, failure: Failure) -> Failure:
+        translated = self._translated(failure)
+        if not translated.check(DatabaseUnavailable):
+            return translated
+        return Failure(DatabaseUnavailable(f"{translated.value} Whether the change was made isn't known: look again."))
+
+    def _roll_back(self) -> Deferred[Any]:
+        """Wait for the statement under way, undo everything, and give the connection back."""
+        connection, running = self._connection, self._running
+        assert connection is not None
+        ended: Deferred[Any] = Deferred()
+
+        def answered(result: Any) -> Any:
+            ended.callback(None)
+            return result
+
+        def undo(_: object) -> Deferred[Any] | None:
+            return connection.perform("ROLLBACK", None) if connection.usable and self._begun else None
+
+        def broken(_: Failure) -> None:
+            connection.close()  # in an unknown state: not for the next one
+
+        if running is None:
+            ended.callback(None)
+        else:
+            running.addBoth(answered)
+        ended.addCallback(undo).addErrback(broken).addBoth(self._ended)
+        self._finishing(ended)
+        return ended
+
+    def _ended(self, result: Any) -> Any:
+        self._end()
+        return result
+
+    def _end(self) -> None:
+        self._stop_timer()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.release(connection)
+
+    # The deadline.
+
+    def _expire(self) -> None:
+        self._expired = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+        elif self._connection is not None:
+            self._connection.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _too_late(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"PostgreSQL at {self._where} didn't answer within {self._deadline:g} seconds.")

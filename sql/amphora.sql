@@ -1,0 +1,65 @@
+-- Amphorae. Columns to write come as JSON in the model's names; those not named keep their values.
+
+-- name: amphora.insert
+INSERT INTO amphora (
+    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
+    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
+    cached_zone, error, created_at, updated_at
+)
+SELECT
+    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
+    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
+    cached_zone, error, created_at, updated_at
+FROM jsonb_populate_record(NULL::amphora, %(row)s::jsonb);
+
+-- name: amphora.find
+SELECT
+    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
+    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
+    cached_zone, error, created_at, updated_at
+FROM amphora
+WHERE (%(id)s::uuid IS NULL OR id = %(id)s::uuid)
+  AND (%(load_balancer_id)s::uuid IS NULL OR load_balancer_id = %(load_balancer_id)s::uuid)
+ORDER BY created_at, id;
+
+-- name: amphora.change
+-- Compare and set: no row where it isn't in the expected state.
+WITH changed AS (
+    UPDATE amphora a
+    SET state = %(state)s, updated_at = now(),
+        load_balancer_id = n.load_balancer_id, role = n.role, compute_id = n.compute_id,
+        lb_network_ip = n.lb_network_ip, vrrp_ip = n.vrrp_ip, ha_ip = n.ha_ip, vrrp_port_id = n.vrrp_port_id,
+        ha_port_id = n.ha_port_id, certificate_serial = n.certificate_serial,
+        cert_expiration = n.cert_expiration, applied_revision = n.applied_revision,
+        last_heartbeat = n.last_heartbeat, image_id = n.image_id, compute_flavor = n.compute_flavor,
+        cached_zone = n.cached_zone, error = n.error
+    FROM (SELECT * FROM amphora WHERE id = %(id)s::uuid FOR UPDATE) o,
+        LATERAL jsonb_populate_record(o::amphora, %(columns)s::jsonb) n
+    WHERE a.id = o.id AND o.state = %(expected)s
+    RETURNING a.id
+)
+SELECT pg_notify('octavia_tx_amphora', id::text) FROM changed;
+
+-- name: amphora.record
+UPDATE amphora a
+SET updated_at = now(),
+    load_balancer_id = n.load_balancer_id, role = n.role, compute_id = n.compute_id,
+    lb_network_ip = n.lb_network_ip, vrrp_ip = n.vrrp_ip, ha_ip = n.ha_ip, vrrp_port_id = n.vrrp_port_id,
+    ha_port_id = n.ha_port_id, certificate_serial = n.certificate_serial, cert_expiration = n.cert_expiration,
+    applied_revision = n.applied_revision, last_heartbeat = n.last_heartbeat, image_id = n.image_id,
+    compute_flavor = n.compute_flavor, cached_zone = n.cached_zone, error = n.error
+FROM (SELECT * FROM amphora WHERE id = %(id)s::uuid FOR UPDATE) o,
+    LATERAL jsonb_populate_record(o::amphora, %(columns)s::jsonb) n
+WHERE a.id = o.id;
+
+-- name: amphora.forget
+DELETE FROM amphora WHERE id = %(id)s::uuid;
+
+-- name: amphora.heard
+-- Locked in one order, so that two receivers never wait for each other.
+WITH those AS (
+    SELECT id FROM amphora
+    WHERE id = ANY (%(ids)s::uuid[]) AND (last_heartbeat IS NULL OR last_heartbeat < %(at)s)
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE amphora a SET last_heartbeat = %(at)s FROM those WHERE a.id = those.id;

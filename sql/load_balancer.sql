@@ -1,0 +1,171 @@
+-- Load balancers, and what happens to a whole tree at once.
+
+-- name: load_balancer.insert
+-- With the row that makes a controller look at it. The values come as JSON in the model's names.
+WITH inserted AS (
+    INSERT INTO load_balancer (
+        id, project_id, name, description, admin_state_up, provider, flavor_id, availability_zone, topology,
+        vip_address, vip_port_id, vip_subnet_id, vip_network_id, vip_qos_policy_id, vip_sg_ids, vip_vnic_type,
+        additional_vips, tags, provisioning_status, operating_status, revision, applied_revision, error,
+        created_at, updated_at
+    )
+    SELECT
+        id, project_id, name, description, admin_state_up, provider, flavor_id, availability_zone, topology,
+        vip_address, vip_port_id, vip_subnet_id, vip_network_id, vip_qos_policy_id, vip_sg_ids, vip_vnic_type,
+        additional_vips, tags, provisioning_status, operating_status, revision, applied_revision, error,
+        created_at, updated_at
+    FROM jsonb_populate_record(NULL::load_balancer, %(row)s::jsonb)
+    RETURNING id
+), due AS (
+    INSERT INTO convergence (load_balancer_id) SELECT id FROM inserted
+)
+SELECT pg_notify('octavia_tx_work', id::text) FROM inserted;
+
+-- name: load_balancer.find
+-- Values are known when the statement is planned, so that the conditions not asked for cost nothing.
+SELECT
+    b.id, b.project_id, b.name, b.description, b.admin_state_up, b.provider, b.flavor_id, b.availability_zone,
+    b.topology, b.vip_address, b.vip_port_id, b.vip_subnet_id, b.vip_network_id, b.vip_qos_policy_id,
+    b.vip_sg_ids, b.vip_vnic_type, b.additional_vips, b.tags, b.provisioning_status, b.operating_status,
+    b.revision, b.applied_revision, b.error, b.created_at, b.updated_at,
+    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = b.id ORDER BY l.created_at, l.id) AS listener_ids,
+    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = b.id ORDER BY p.created_at, p.id) AS pool_ids
+FROM load_balancer b
+WHERE (%(id)s::uuid IS NULL OR b.id = %(id)s::uuid)
+  AND (%(project_id)s::text IS NULL OR b.project_id = %(project_id)s::text)
+ORDER BY b.created_at, b.id;
+
+-- name: load_balancer.change
+-- The row stays locked until the transaction ends, so that changes of one tree come one after the other.
+WITH changed AS (
+    UPDATE load_balancer
+    SET revision = revision + 1,
+        provisioning_status = CASE WHEN applied_revision = 0 THEN 'PENDING_CREATE' ELSE 'PENDING_UPDATE' END,
+        updated_at = now()
+    WHERE id = %(id)s::uuid AND provisioning_status <> 'PENDING_DELETE'
+    RETURNING *
+), due AS (
+    INSERT INTO convergence AS c (load_balancer_id) SELECT id FROM changed
+    ON CONFLICT (load_balancer_id) DO UPDATE
+    SET due_at = now(), settled = false, pending_since = CASE WHEN c.settled THEN now() ELSE c.pending_since END
+), told AS MATERIALIZED (
+    SELECT pg_notify('octavia_tx_work', id::text) FROM changed
+)
+SELECT
+    b.id, b.project_id, b.name, b.description, b.admin_state_up, b.provider, b.flavor_id, b.availability_zone,
+    b.topology, b.vip_address, b.vip_port_id, b.vip_subnet_id, b.vip_network_id, b.vip_qos_policy_id,
+    b.vip_sg_ids, b.vip_vnic_type, b.additional_vips, b.tags, b.provisioning_status, b.operating_status,
+    b.revision, b.applied_revision, b.error, b.created_at, b.updated_at,
+    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = b.id ORDER BY l.created_at, l.id) AS listener_ids,
+    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = b.id ORDER BY p.created_at, p.id) AS pool_ids
+FROM changed b, told;
+
+-- name: load_balancer.update
+UPDATE load_balancer b
+SET name = n.name, description = n.description, admin_state_up = n.admin_state_up, tags = n.tags,
+    vip_qos_policy_id = n.vip_qos_policy_id, vip_sg_ids = n.vip_sg_ids
+FROM jsonb_populate_record(NULL::load_balancer, %(row)s::jsonb) n
+WHERE b.id = n.id;
+
+-- name: load_balancer.delete
+-- The whole tree goes at one revision. No row: it isn't there, or is on its way out already.
+WITH changed AS (
+    UPDATE load_balancer
+    SET revision = revision + 1, provisioning_status = 'PENDING_DELETE', updated_at = now()
+    WHERE id = %(id)s::uuid AND provisioning_status <> 'PENDING_DELETE'
+    RETURNING id, revision
+), listeners AS (
+    UPDATE listener t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), pools AS (
+    UPDATE pool t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), members AS (
+    UPDATE member t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), health_monitors AS (
+    UPDATE health_monitor t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), due AS (
+    INSERT INTO convergence AS c (load_balancer_id) SELECT id FROM changed
+    ON CONFLICT (load_balancer_id) DO UPDATE
+    SET due_at = now(), settled = false, pending_since = CASE WHEN c.settled THEN now() ELSE c.pending_since END
+)
+SELECT pg_notify('octavia_tx_work', id::text) FROM changed;
+
+-- name: load_balancer.record_vip
+UPDATE load_balancer
+SET vip_address = %(address)s::inet, vip_port_id = %(port_id)s::uuid, vip_subnet_id = %(subnet_id)s::uuid,
+    vip_network_id = %(network_id)s::uuid
+WHERE id = %(id)s::uuid;
+
+-- name: load_balancer.taken_addresses
+SELECT host(vip_address) AS address FROM load_balancer WHERE vip_address IS NOT NULL
+UNION
+SELECT v ->> 'ip_address' FROM load_balancer, jsonb_array_elements(additional_vips) v
+WHERE v ->> 'ip_address' IS NOT NULL;
+
+-- name: load_balancer.applied
+-- What changed after that revision stays pending: it isn't on the amphorae yet.
+WITH listeners_gone AS (
+    DELETE FROM listener
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), listeners AS (
+    UPDATE listener SET provisioning_status = 'ACTIVE'
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+), pools_gone AS (
+    DELETE FROM pool
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), pools AS (
+    UPDATE pool SET provisioning_status = 'ACTIVE'
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+), members_gone AS (
+    DELETE FROM member
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), members AS (
+    UPDATE member SET provisioning_status = 'ACTIVE'
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+), health_monitors_gone AS (
+    DELETE FROM health_monitor
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), health_monitors AS (
+    UPDATE health_monitor SET provisioning_status = 'ACTIVE'
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+)
+UPDATE load_balancer
+SET applied_revision = greatest(applied_revision, %(revision)s), error = NULL,
+    provisioning_status = CASE WHEN provisioning_status = 'PENDING_DELETE' THEN 'PENDING_DELETE'
+                               WHEN revision = %(revision)s THEN 'ACTIVE'
+                               ELSE 'PENDING_UPDATE' END
+WHERE id = %(id)s::uuid;
+
+-- name: load_balancer.failed
+-- What is being deleted stays so: it must still go once the trouble is over.
+WITH listeners AS (
+    UPDATE listener SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+), pools AS (
+    UPDATE pool SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+), members AS (
+    UPDATE member SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+), health_monitors AS (
+    UPDATE health_monitor SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+)
+UPDATE load_balancer
+SET error = %(sentence)s,
+    provisioning_status = CASE WHEN provisioning_status = 'PENDING_DELETE' THEN 'PENDING_DELETE' ELSE 'ERROR' END
+WHERE id = %(id)s::uuid;
+
+-- name: load_balancer.forget
+DELETE FROM load_balancer WHERE id = %(id)s::uuid;
