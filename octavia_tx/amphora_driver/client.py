@@ -1,0 +1,153 @@
+"""Calls of an amphora's REST, and what can become of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Any, Final, cast
+from uuid import uuid4
+
+from attrs import field, frozen
+from OpenSSL import SSL
+from treq.client import HTTPClient
+from treq.content import collect
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.client import RequestTransmissionFailed, ResponseFailed
+from twisted.web.iweb import IAgent
+
+from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.wire.rest import (
+    AGENT_PORT,
+    FENCE_HEADER,
+    INFO_PATH,
+    REQUEST_ID_HEADER,
+    action_path,
+    haproxy_path,
+    removal_path,
+)
+
+# Seconds, connection included.
+CALL_TIMEOUT: Final = 5.0
+# Bytes of an answer that are kept; whatever an amphora became, it can't fill our memory.
+ANSWER_LIMIT: Final = 1 << 20
+# Characters of an answer's details that an error carries.
+DETAILS_LIMIT: Final = 2000
+
+_Errors = Mapping[int, type[AmphoraError]]
+_STALE: Final[_Errors] = {409: StaleFence}
+_UPLOADED: Final[_Errors] = {409: StaleFence, 400: ConfigurationRejected}
+
+
+@frozen
+class AgentClient:
+    """
+    What an amphora's agent can be told and asked.
+
+    Every call raises L{AmphoraUnreachable} and L{AmphoraRefused}, and L{AmphoraError} for answers that it doesn't
+    expect; those with a fence raise L{StaleFence}.
+
+    @ivar agent_for: what makes requests of the amphora with that id and accepts no other peer.
+    """
+
+    _reactor: IReactorTime
+    _agent_for: Callable[[str], IAgent]
+    _port: int = AGENT_PORT
+    # Told to the amphora with each call, so that its log and ours can be laid side by side.
+    _request_id: Callable[[], str] = field(default=lambda: f"req-{uuid4()}")
+
+    async def info(self, amphora: Amphora) -> dict[str, Any]:
+        """What the agent says of itself."""
+        answer = await self._call(amphora, "GET", INFO_PATH, {})
+        if not isinstance(said := _json(answer), dict):
+            raise AmphoraError(amphora.id, f"{INFO_PATH} answered something else than a JSON object.")
+        return said
+
+    async def upload(self, amphora: Amphora, load_balancer_id: str, text: str, fence: int) -> None:
+        """
+        Put haproxy's configuration in place, without effect on what runs.
+
+        @raise ConfigurationRejected: haproxy doesn't accept it.
+        """
+        path = haproxy_path(amphora.id, load_balancer_id)
+        await self._call(amphora, "PUT", path, _UPLOADED, fence=fence, body=text.encode())
+
+    async def reload(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
+        """Make haproxy run the configuration in place; it is started where it doesn't run."""
+        await self._call(amphora, "PUT", action_path(load_balancer_id, "reload"), _STALE, fence=fence)
+
+    async def remove(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
+        """Stop haproxy and forget the load balancer, if there is one."""
+        await self._call(amphora, "DELETE", removal_path(load_balancer_id), _STALE, fence=fence)
+
+    async def _call(
+        self,
+        amphora: Amphora,
+        method: str,
+        path: str,
+        errors: _Errors,
+        *,
+        fence: int | None = None,
+        body: bytes | None = None,
+    ) -> bytes:
+        if amphora.lb_network_ip is None:
+            raise AmphoraUnreachable(amphora.id, "its address isn't known yet.")
+        headers = {REQUEST_ID_HEADER: self._request_id()}
+        if fence is not None:
+            headers[FENCE_HEADER] = str(fence)
+        if body is not None:
+            headers["Content-Type"] = "text/plain; charset=utf-8"
+        url = f"https://{_bracketed(amphora.lb_network_ip)}:{self._port}{path}"
+        try:
+            status, answer = await Deferred.fromCoroutine(
+                self._exchange(amphora.id, method, url, headers, body)
+            ).addTimeout(CALL_TIMEOUT, self._reactor)
+        except TimeoutError as error:
+            raise AmphoraUnreachable(amphora.id, f"no answer within {CALL_TIMEOUT:g} s to {method} {path}.") from error
+        except (ResponseFailed, RequestTransmissionFailed) as error:
+            raise _broken(amphora.id, error.reasons) from error
+        except (ConnectError, ConnectingCancelledError, ConnectionClosed) as error:
+            raise AmphoraUnreachable(amphora.id, f"no connection: {error}") from error
+        if not 200 <= status < 300:
+            raise errors.get(status, AmphoraError)(amphora.id, f"{method} {path} answered {status}: {_details(answer)}")
+        return answer
+
+    async def _exchange(
+        self, amphora_id: str, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, bytes]:
+        client = HTTPClient(self._agent_for(amphora_id))
+        response = await client.request(method, url, headers=headers, data=body, unbuffered=True)
+        answer = bytearray()
+        await collect(response, lambda data: answer.extend(data[: ANSWER_LIMIT - len(answer)]))
+        return response.code, bytes(answer)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ip_address(address).version == 6 else address
+
+
+def _broken(amphora_id: str, reasons: list[Any]) -> AmphoraError:
+    """Why a connection ended early: TLS didn't come about, or it was lost."""
+    if any(reason.check(SSL.Error) for reason in reasons):
+        said = "; ".join(str(reason.value) for reason in reasons)
+        return AmphoraRefused(amphora_id, f"a certificate, role or id isn't accepted: {said}")
+    return AmphoraUnreachable(amphora_id, "; ".join(reason.getErrorMessage() for reason in reasons))
+
+
+def _json(answer: bytes) -> object:
+    try:
+        return cast(object, json.loads(answer))
+    except ValueError:
+        return None
+
+
+def _details(answer: bytes) -> str:
+    said = _json(answer)
+    if isinstance(said, dict):
+        found = said.get("details") or said.get("message") or said.get("error")
+        if isinstance(found, str):
+            return found[:DETAILS_LIMIT]
+    return answer.decode("utf-8", "replace")[:DETAILS_LIMIT]

@@ -1,0 +1,82 @@
+"""The amphora driver of haproxy: renders what an amphora should run, and tells its agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
+
+from octavia_tx.amphora_driver.client import AgentClient
+from octavia_tx.amphora_driver.connections import Connections
+from octavia_tx.amphora_driver.grammar import Unrenderable
+from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.errors import AmphoraError, ConfigurationRejected
+from octavia_tx.interfaces import IAmphoraDriver
+from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.resources import Tree
+from octavia_tx.wire.rest import AGENT_PORT
+from octavia_tx.wire.tls import Credential
+
+
+@implementer(IAmphoraDriver)
+class HaproxyDriver:
+    """
+    Amphorae that run haproxy under our agent or OpenStack's.
+
+    Whoever made it calls L{close} at the end.
+
+    @param credential: the controller's own.
+    @param agent_for: in tests, what makes requests in place of HTTPS.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        credential: Credential,
+        renderer: Renderer,
+        port: int = AGENT_PORT,
+        *,
+        agent_for: Callable[[str], IAgent] | None = None,
+    ) -> None:
+        self._connections = Connections(reactor, credential)
+        self._client = AgentClient(reactor, agent_for or self._connections.agent, port)
+        self._renderer = renderer
+
+    async def info(self, amphora: Amphora) -> AgentInfo:
+        """See L{IAmphoraDriver.info}."""
+        said = await self._client.info(amphora)
+        try:
+            return AgentInfo(**{name: str(said[name]) for name in ("hostname", "api_version", "haproxy_version")})
+        except KeyError as error:
+            raise AmphoraError(amphora.id, f"it doesn't tell its {error.args[0]}.") from error
+
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+        """
+        See L{IAmphoraDriver.apply}.
+
+        A load balancer with nothing to serve is withdrawn: haproxy doesn't run without a listener.
+        """
+        load_balancer_id = tree.load_balancer.id
+        try:
+            text = self._renderer.render(tree, amphora.id)
+        except Unrenderable as error:
+            raise ConfigurationRejected(amphora.id, str(error)) from error
+        if not text:
+            await self._client.remove(amphora, load_balancer_id, fence)
+            return
+        await self._client.upload(amphora, load_balancer_id, text, fence)
+        await self._client.reload(amphora, load_balancer_id, fence)
+
+    async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
+        """See L{IAmphoraDriver.withdraw}."""
+        await self._client.remove(amphora, load_balancer_id, fence)
+
+    def renew(self, credential: Credential) -> None:
+        """Use this credential of the controller for all connections from now on."""
+        self._connections.renew(credential)
+
+    async def close(self) -> None:
+        """Close the connections that are kept for the next call."""
+        await self._connections.close()

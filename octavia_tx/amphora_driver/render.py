@@ -1,0 +1,167 @@
+"""
+From a load balancer's tree to the text of haproxy's configuration: a pure function of its arguments.
+
+What is asked for is sorted out here; how haproxy is told stands in C{templates/haproxy/haproxy.cfg.j2}.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import octavia_tx
+from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
+from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence, Tree
+from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
+from octavia_tx.wire.rest import peer_name
+
+TEMPLATE: Final = "haproxy/haproxy.cfg.j2"
+
+# A listener's mode is also that of its pools: haproxy looks into HTTP only where the tenant asked for it.
+_MODES: Final = {Protocol.HTTP: Word("http"), Protocol.HTTPS: Word("tcp"), Protocol.TCP: Word("tcp")}
+_PROXY: Final = {Protocol.PROXY: Word("send-proxy"), Protocol.PROXYV2: Word("send-proxy-v2")}
+_POOL_PROTOCOLS: Final = {
+    Protocol.HTTP: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.HTTPS: {Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.TCP: {Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
+}
+_MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO}
+_HEADERS: Final = {"X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
+_BALANCE: Final = {
+    Algorithm.ROUND_ROBIN: Word("roundrobin"),
+    Algorithm.LEAST_CONNECTIONS: Word("leastconn"),
+    Algorithm.SOURCE_IP: Word("source"),
+    Algorithm.SOURCE_IP_PORT: Word("hash src,concat(:,sess.source_port)"),
+}
+
+
+@frozen(kw_only=True)
+class Backend:
+    """A pool as one listener uses it: a C{backend} section of haproxy."""
+
+    name: Word
+    pool: Pool
+    members: tuple[Member, ...]
+    monitor: HealthMonitor | None
+    persistence: SessionPersistence | None
+    balance: Word
+    proxy: Word | None
+
+    @property
+    def hashed(self) -> bool:
+        """Whether the client's address chooses the member."""
+        return self.pool.lb_algorithm in (Algorithm.SOURCE_IP, Algorithm.SOURCE_IP_PORT)
+
+
+@frozen(kw_only=True)
+class Frontend:
+    """
+    A listener: a C{frontend} section of haproxy.
+
+    @ivar headers: those to insert for the members.
+    """
+
+    listener: Listener
+    mode: Word
+    headers: frozenset[str]
+    backend: Backend | None
+
+
+def serves(tree: Tree) -> bool:
+    """
+    Whether a load balancer has anything to serve: it and at least one listener are enabled.
+
+    haproxy doesn't run with a configuration that listens nowhere, so such a load balancer has none.
+    """
+    return tree.load_balancer.admin_state_up and any(listener.admin_state_up for listener in tree.listeners)
+
+
+class Renderer:
+    """
+    Renders with the templates of one directory, compiled once.
+
+    @param directory: an operator's templates; those that it doesn't hold are ours.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        environment = Environment(
+            loader=FileSystemLoader([d for d in (directory, _templates()) if d is not None]),
+            # haproxy's configuration isn't HTML. What may be written is decided by only_words.
+            autoescape=False,  # noqa: S701
+            finalize=only_words,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            auto_reload=False,
+        )
+        environment.filters.update(WORDS)
+        self._template = environment.get_template(TEMPLATE)
+
+    def render(self, tree: Tree, amphora_id: str) -> str:
+        """
+        The configuration of one load balancer on one amphora, or C{""} where it L{serves} nothing.
+
+        @param tree: the living objects, with the VIP's address known.
+        @raise Unrenderable: a value is unsafe, or haproxy can't do what is asked.
+        """
+        if not serves(tree):
+            return ""
+        vips = (tree.load_balancer.vip_address, *(v.ip_address for v in tree.load_balancer.additional_vips))
+        try:
+            return self._template.render(
+                load_balancer=tree.load_balancer,
+                vips=vips,
+                frontends=[_frontend(tree, listener) for listener in tree.listeners if listener.admin_state_up],
+                amphora_id=amphora_id,
+                peer=peer(peer_name(amphora_id)),
+            )
+        except Unrenderable as error:
+            raise Unrenderable(f"Load balancer {tree.load_balancer.id} can't be rendered: {error}") from error
+
+
+def _templates() -> Path:
+    """Where our templates lie: inside the installed package, or beside it in a checkout."""
+    package = Path(octavia_tx.__file__).parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+def _frontend(tree: Tree, listener: Listener) -> Frontend:
+    if listener.protocol not in _MODES:
+        raise Unrenderable(f"Listeners of protocol {listener.protocol} aren't served by haproxy here.")
+    mode = _MODES[listener.protocol]
+    headers = frozenset(name for name, wanted in listener.insert_headers.items() if str(wanted).lower() == "true")
+    if not headers <= _HEADERS:
+        raise Unrenderable(f"Headers {', '.join(sorted(headers - _HEADERS))!r} can't be inserted.")
+    pool = tree.pool(listener.default_pool_id)
+    backend = _backend(tree, listener, pool) if pool is not None and pool.admin_state_up else None
+    return Frontend(listener=listener, mode=mode, headers=headers, backend=backend)
+
+
+def _backend(tree: Tree, listener: Listener, pool: Pool) -> Backend:
+    if pool.protocol not in _POOL_PROTOCOLS[listener.protocol]:
+        raise Unrenderable(f"A pool of protocol {pool.protocol} can't serve a listener of {listener.protocol}.")
+    if pool.tls_enabled:
+        raise Unrenderable("TLS to members isn't served by haproxy here.")
+    monitor = tree.monitor_of(pool.id)
+    if monitor is not None and not monitor.admin_state_up:
+        monitor = None
+    if monitor is not None and monitor.type not in _MONITORS:
+        raise Unrenderable(f"Health monitors of type {monitor.type} aren't served by haproxy here.")
+    persistence = pool.session_persistence
+    if persistence is not None and persistence.type is not Persistence.SOURCE_IP and listener.protocol != Protocol.HTTP:
+        # A pool of HTTP may serve a listener of TCP, where haproxy sees no cookies.
+        persistence = None
+    return Backend(
+        name=Word(f"{identifier(pool.id)}:{identifier(listener.id)}"),
+        pool=pool,
+        members=tree.members_of(pool.id),
+        monitor=monitor,
+        persistence=persistence,
+        balance=_BALANCE[pool.lb_algorithm],
+        proxy=_PROXY.get(pool.protocol),
+    )

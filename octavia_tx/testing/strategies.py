@@ -1,0 +1,213 @@
+"""
+Hypothesis strategies for the model: trees that the API would accept, and text that nobody should.
+
+They need the C{hypothesis} package, which only tests do.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy, composite
+
+from octavia_tx.model.resources import (
+    AdditionalVip,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    SessionPersistence,
+    Tree,
+)
+from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
+
+CREATED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
+PROJECT: Final = "a-project"
+
+POOL_PROTOCOLS: Final = {
+    Protocol.HTTP: (Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2),
+    Protocol.HTTPS: (Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
+    Protocol.TCP: (Protocol.TCP, Protocol.HTTP, Protocol.HTTPS, Protocol.PROXY, Protocol.PROXYV2),
+}
+MONITOR_TYPES: Final = (MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)
+HTTP_METHODS: Final = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+_TOKEN: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+identifiers: Final = st.uuids().map(str)
+# Disabled objects hide what is below them, so most are enabled.
+enabled: Final = st.sampled_from([True, True, True, False])
+ports: Final = st.integers(1, 65535)
+milliseconds: Final = st.integers(0, 2073600000)
+# Neither loopback nor other special ranges matter to a configuration: any address may be in a tenant's network.
+ipv4_addresses: Final = st.ip_addresses(v=4).map(str)
+ipv6_addresses: Final = st.ip_addresses(v=6).map(str)
+ip_addresses: Final = ipv4_addresses | ipv6_addresses
+names: Final = st.text(max_size=40)
+cookie_names: Final = st.text(_TOKEN + "!#$%&*+.^_`|~-", min_size=1, max_size=40)
+url_paths: Final = st.text(_TOKEN + "._~!$&'()*+,;=:@/?-", max_size=60).map("/".__add__)
+host_names: Final = st.from_regex(
+    r"[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?){0,3}", fullmatch=True
+)
+expected_codes: Final = st.one_of(
+    st.integers(100, 599).map(str),
+    st.lists(st.integers(100, 599).map(str), min_size=1, max_size=5).map(",".join),
+    st.tuples(st.integers(100, 300), st.integers(301, 599)).map(lambda r: f"{r[0]}-{r[1]}"),
+)
+# What would end a word, a line or a quoted string of a configuration, among anything else.
+hostile_text: Final = st.one_of(
+    st.text(),
+    st.builds(
+        lambda before, mark, after: before + mark + after,
+        st.sampled_from(["", "/", "a", "10.0.0.1", "200", "example.com", "00000000-0000-4000-8000-000000000000"]),
+        st.sampled_from(
+            ["\n", "\r", "\r\n", " ", "\t", "\0", "\x0b", "\x85", "\u2028", "#", '"', "'", "\\", "$HOME", "%[src]"]
+        ),
+        st.sampled_from(["", "a", "global", "    server x 10.0.0.1:80", "user root"]),
+    ),
+)
+
+
+def networks() -> SearchStrategy[str]:
+    """CIDRs, with and without bits beyond the prefix."""
+    return st.one_of(
+        st.builds("{}/{}".format, ipv4_addresses, st.integers(0, 32)),
+        st.builds("{}/{}".format, ipv6_addresses, st.integers(0, 128)),
+    )
+
+
+def persistences() -> SearchStrategy[SessionPersistence | None]:
+    """Session persistence, or none."""
+    return st.one_of(
+        st.none(),
+        st.sampled_from([Persistence.SOURCE_IP, Persistence.HTTP_COOKIE]).map(lambda t: SessionPersistence(type=t)),
+        cookie_names.map(lambda name: SessionPersistence(type=Persistence.APP_COOKIE, cookie_name=name)),
+    )
+
+
+@composite
+def health_monitors(draw: DrawFn, /, **given: Any) -> HealthMonitor:
+    """A health monitor; C{given} fixes fields."""
+    monitor = HealthMonitor(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        admin_state_up=draw(enabled),
+        type=draw(st.sampled_from(MONITOR_TYPES)),
+        delay=draw(st.integers(0, 10**10)),
+        timeout=draw(st.integers(0, 10**10)),
+        max_retries=draw(st.integers(1, 10)),
+        max_retries_down=draw(st.integers(1, 10)),
+        created_at=CREATED_AT,
+        **given,
+    )
+    if monitor.type not in (MonitorType.HTTP, MonitorType.HTTPS):
+        return monitor
+    return evolve(
+        monitor,
+        http_method=draw(st.sampled_from(HTTP_METHODS)),
+        url_path=draw(url_paths),
+        expected_codes=draw(expected_codes),
+        http_version=draw(st.sampled_from([1.0, 1.1])),
+        domain_name=draw(st.none() | host_names),
+    )
+
+
+@composite
+def members(draw: DrawFn, /, **given: Any) -> Member:
+    """A member; C{given} fixes fields."""
+    return Member(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        admin_state_up=draw(enabled),
+        address=draw(ip_addresses),
+        protocol_port=draw(ports),
+        weight=draw(st.integers(0, 256)),
+        backup=draw(st.booleans()),
+        monitor_address=draw(st.none() | ip_addresses),
+        monitor_port=draw(st.none() | ports),
+        created_at=CREATED_AT,
+        **given,
+    )
+
+
+@composite
+def pools(draw: DrawFn, /, **given: Any) -> Pool:
+    """A pool; C{given} fixes fields."""
+    return Pool(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        description=draw(names),
+        admin_state_up=draw(enabled),
+        lb_algorithm=draw(st.sampled_from(Algorithm)),
+        session_persistence=draw(persistences()),
+        created_at=CREATED_AT,
+        **given,
+    )
+
+
+@composite
+def listeners(draw: DrawFn, /, **given: Any) -> Listener:
+    """A listener; C{given} fixes fields."""
+    headers = st.sampled_from(["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"])
+    return Listener(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        description=draw(names),
+        admin_state_up=draw(enabled),
+        connection_limit=draw(st.integers(-1, 10**10)),
+        insert_headers=draw(st.dictionaries(headers, st.sampled_from(["true", "false"]))),
+        timeout_client_data=draw(milliseconds),
+        timeout_member_connect=draw(milliseconds),
+        timeout_member_data=draw(milliseconds),
+        timeout_tcp_inspect=draw(milliseconds),
+        allowed_cidrs=draw(st.lists(networks(), max_size=4)),  # type: ignore[arg-type]  # as in the model: a generic converter
+        created_at=CREATED_AT,
+        **given,
+    )
+
+
+@composite
+def load_balancers(draw: DrawFn, /, **given: Any) -> LoadBalancer:
+    """A load balancer whose addresses were allocated; C{given} fixes fields."""
+    addresses = draw(st.lists(ip_addresses, min_size=1, max_size=3, unique=True))
+    return LoadBalancer(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        description=draw(names),
+        admin_state_up=draw(enabled),
+        vip_address=addresses[0],
+        additional_vips=[AdditionalVip(ip_address=address) for address in addresses[1:]],
+        created_at=CREATED_AT,
+        **given,
+    )
+
+
+@composite
+def trees(draw: DrawFn) -> Tree:
+    """A load balancer with up to three listeners, each alone, with a pool of its own, or with another's."""
+    load_balancer = draw(load_balancers())
+    parts: dict[str, list[Any]] = {"listeners": [], "pools": [], "members": [], "health_monitors": []}
+    here = {"load_balancer_id": load_balancer.id}
+    for number in draw(st.lists(ports, max_size=3, unique=True)) or draw(st.lists(ports, max_size=1)):
+        protocol = draw(st.sampled_from(list(POOL_PROTOCOLS)))
+        shared = [pool for pool in parts["pools"] if pool.protocol in POOL_PROTOCOLS[protocol]]
+        pool = draw(st.sampled_from([None, *shared])) or draw(
+            st.none() | pools(protocol=draw(st.sampled_from(POOL_PROTOCOLS[protocol])), **here)
+        )
+        if pool is not None and pool not in parts["pools"]:
+            parts["pools"].append(pool)
+            parts["members"] += draw(st.lists(members(pool_id=pool.id, **here), max_size=4))
+            parts["health_monitors"] += draw(st.lists(health_monitors(pool_id=pool.id, **here), max_size=1))
+        default = None if pool is None else pool.id
+        parts["listeners"].append(
+            draw(listeners(protocol=protocol, protocol_port=number, default_pool_id=default, **here))
+        )
+    return Tree(load_balancer=load_balancer, **{name: tuple(items) for name, items in parts.items()})
