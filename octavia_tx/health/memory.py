@@ -12,7 +12,7 @@ from octavia_tx.model.aggregate import Heard
 from octavia_tx.model.resources import Tree
 from octavia_tx.model.statuses import ProvisioningStatus
 
-_PENDING: Final = frozenset({ProvisioningStatus.PENDING_CREATE, ProvisioningStatus.PENDING_UPDATE})
+_UNSETTLED: Final = frozenset(ProvisioningStatus) - {ProvisioningStatus.ACTIVE}
 # Seconds after which statuses are made up anew though nothing seems to have changed.
 _REFRESH: Final = 60.0
 
@@ -100,7 +100,7 @@ class Memory:
         """Remember whose listeners these are. While a change is being applied, the next heartbeat counts again."""
         known = self._known[tree.load_balancer.id]
         known.listener_ids = frozenset(item.id for item in tree.listeners)
-        known.changed |= tree.load_balancer.provisioning_status in _PENDING
+        known.changed |= tree.load_balancer.provisioning_status in _UNSETTLED
 
     def listener_ids(self, load_balancer_id: str) -> frozenset[str]:
         """Ids of the load balancer's listeners, as far as known."""

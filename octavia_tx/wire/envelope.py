@@ -26,7 +26,7 @@ _HEADER: Final = struct.Struct("!4sBBHQQ16s16s")
 _TAG_LENGTH: Final = 32
 BODY_LIMIT: Final = DATAGRAM_LIMIT - _HEADER.size - _TAG_LENGTH
 _SEQUENCE_LIMIT: Final = 2**63
-# The largest count of microseconds that a float holds exactly; reached in the year 2255.
+# Microseconds until the year 2255.
 _TIME_LIMIT: Final = 2**53
 
 
