@@ -53,6 +53,10 @@ class MalformedBody(RequestError):
     """The body isn't a JSON object of the expected outer shape."""
 
 
+class BodyTooLarge(RequestError):
+    """The body is larger than any request needs."""
+
+
 class ReferenceMissing(RequestError):
     """A field names an object that doesn't exist (C{Subnet}, C{Pool}, ...)."""
 
@@ -68,6 +72,15 @@ class NotFound(OctaviaError):
         super().__init__(f"{kind} {identifier} not found.")
         self.kind = kind
         self.identifier = identifier
+
+
+class ParentNotFound(NotFound):
+    """The object that a field hangs a new one onto doesn't exist, or isn't the caller's to see."""
+
+    def __init__(self, field: str, kind: str, identifier: str) -> None:
+        super().__init__(kind, identifier)
+        self.args = (f"{kind} {identifier}, named by {field}, not found.",)
+        self.field = field
 
 
 class Conflict(OctaviaError):

@@ -1,0 +1,179 @@
+"""
+JSON to values and back, driven by one table of fields for each resource.
+
+What a request gives becomes keyword arguments of the model's class, and nothing else is made of it; a model's value
+becomes the answer's object by getters that are compiled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from attrs import field, frozen
+
+from octavia_tx.api.types import Text, Type
+from octavia_tx.errors import InvalidInput, MissingField, UnknownField
+
+Getter = Callable[[Any], Any]
+
+
+@frozen
+class Field:
+    """
+    One field of a request.
+
+    @ivar default: what it is when it isn't given; an explicit null means the same.
+    @ivar change: whether it may change after creation.
+    @ivar alone: whether it is unknown inside a full tree, where the tree itself says it.
+    """
+
+    name: str
+    type: Type
+    default: Any = field(default=None, kw_only=True)
+    required: bool = field(default=False, kw_only=True)
+    change: bool = field(default=True, kw_only=True)
+    alone: bool = field(default=False, kw_only=True)
+
+
+PROJECT = (
+    Field("project_id", Text(36), change=False, alone=True),
+    Field("tenant_id", Text(36), change=False, alone=True),
+)
+
+
+def shown(key: str) -> str:
+    """A key of the client's own invention, fit for a sentence."""
+    return key if key.isprintable() and len(key) <= 64 else ascii(key)[1:65]
+
+
+@frozen
+class Fields:
+    """
+    A resource's fields.
+
+    @ivar name: the resource in the singular, as bodies and sentences have it.
+    """
+
+    name: str
+    every: tuple[Field, ...]
+    _creatable: dict[str, Field] = field(init=False)
+    _nested: dict[str, Field] = field(init=False)
+    _changeable: dict[str, Field] = field(init=False)
+
+    @_creatable.default
+    def _all(self) -> dict[str, Field]:
+        return {f.name: f for f in self.every}
+
+    @_nested.default
+    def _inside_a_tree(self) -> dict[str, Field]:
+        return {f.name: f for f in self.every if not f.alone}
+
+    @_changeable.default
+    def _later(self) -> dict[str, Field]:
+        return {f.name: f for f in self.every if f.change}
+
+    def create(self, given: Any, where: str = "") -> dict[str, Any]:
+        """All values of a new object that stands for itself."""
+        values = self._complete(self._creatable, given, where or self.name)
+        if "tenant_id" in values:
+            tenant = values.pop("tenant_id")
+            values["project_id"] = values["project_id"] or tenant
+        return values
+
+    def nested(self, given: Any, where: str) -> dict[str, Any]:
+        """All values of a new object inside a full tree."""
+        return self._complete(self._nested, given, where)
+
+    def change(self, given: Any, where: str = "") -> dict[str, Any]:
+        """The values that a change gives; null is a field's default."""
+        where = where or self.name
+        self._known(self._changeable, given, where)
+        values = {}
+        for name, value in given.items():
+            known = self._changeable[name]
+            if value is None and known.required:
+                raise MissingField(f"{where}.{name}", known.type.accepted)
+            values[name] = known.default if value is None else known.type.decode(value, f"{where}.{name}")
+        return values
+
+    def _complete(self, fields: dict[str, Field], given: Any, where: str) -> dict[str, Any]:
+        self._known(fields, given, where)
+        values = {}
+        for name, known in fields.items():
+            value = given.get(name)
+            if value is not None:
+                values[name] = known.type.decode(value, f"{where}.{name}")
+            elif known.required:
+                raise MissingField(f"{where}.{name}", known.type.accepted)
+            else:
+                values[name] = known.default
+        return values
+
+    def _known(self, fields: dict[str, Field], given: Any, where: str) -> None:
+        if not isinstance(given, dict):
+            raise InvalidInput(where, given, "an object")
+        for name in given.keys() - fields.keys():
+            if fields is self._changeable and name in self._creatable:
+                raise InvalidInput(f"{where}.{name}", given[name], "nothing: it is set for good when it is created")
+            raise UnknownField(f"{where}.{shown(name)}", tuple(sorted(fields)))
+
+
+@frozen
+class Nested:
+    """An object of another resource within one."""
+
+    fields: Fields
+
+    @property
+    def accepted(self) -> str:
+        return f"an object that describes a {self.fields.name}"
+
+    def decode(self, given: Any, where: str) -> dict[str, Any]:
+        return self.fields.nested(given, where)
+
+
+class Encoder:
+    """
+    A model's values as JSON objects.
+
+    @ivar plain: the attributes that are shown under their own names, as they are.
+    @ivar made: what is shown otherwise, by key.
+    """
+
+    def __init__(self, *plain: str, **made: Getter) -> None:
+        self.plain = plain
+        self.made = made
+        self.keys = frozenset(plain) | made.keys()
+        self._values = attrgetter(*plain)
+        self._made = tuple(made.items())
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        shown = dict(zip(self.plain, self._values(value), strict=True))
+        for key, getter in self._made:
+            shown[key] = getter(value)
+        return shown
+
+
+def instant(name: str) -> Getter:
+    """A moment in UTC to the second, without a zone, as clients expect it."""
+
+    def getter(value: Any) -> str | None:
+        at: datetime | None = getattr(value, name)
+        return None if at is None else at.isoformat()[:19]
+
+    return getter
+
+
+def reference(name: str) -> Getter:
+    """A list with the one object whose id the attribute holds."""
+    get = attrgetter(name)
+    return lambda value: [{"id": get(value)}]
+
+
+def references(name: str) -> Getter:
+    """A list of the objects whose ids the attribute holds."""
+    get = attrgetter(name)
+    return lambda value: [{"id": identifier} for identifier in get(value)]

@@ -1,0 +1,56 @@
+"""What goes wrong, as HTTP: one table."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from octavia_tx import errors
+
+
+@frozen
+class Fault:
+    """How one class of errors is told: HTTP's status, and whose fault it is."""
+
+    status: int
+    code: str
+
+
+_FAULTS: dict[type[BaseException], Fault] = {
+    errors.RequestError: Fault(400, "Client"),
+    errors.BodyTooLarge: Fault(413, "Client"),
+    errors.NotFound: Fault(404, "Client"),
+    errors.Conflict: Fault(409, "Client"),
+    errors.RevisionMismatch: Fault(412, "Client"),
+    errors.IncompatibleConfiguration: Fault(501, "Server"),
+    errors.OutOfResources: Fault(503, "Server"),
+    errors.DriverError: Fault(500, "Server"),
+    errors.DatabaseUnavailable: Fault(503, "Server"),
+    errors.AddressUnavailable: Fault(409, "Client"),
+    errors.CloudError: Fault(503, "Server"),
+    errors.OctaviaError: Fault(500, "Server"),
+    Exception: Fault(500, "Server"),
+}
+
+# What a client is told of failures beneath us: never more than this, the log has the rest.
+_SENTENCES: dict[type[BaseException], str] = {
+    errors.DatabaseUnavailable: "The database doesn't answer now; nothing was changed. Try again in a moment.",
+    Exception: "Something failed inside the service; the log has the details under this request's id.",
+}
+
+
+def fault(error: BaseException) -> tuple[int, dict[str, object]]:
+    """The status and body for an error."""
+    kind = next(k for k in type(error).__mro__ if k in _FAULTS)
+    told = next((k for k in type(error).__mro__ if k in _SENTENCES and k is not Exception), None)
+    expected = isinstance(error, errors.OctaviaError)
+    sentence = _SENTENCES[told or Exception] if told or not expected else str(error)
+    return _FAULTS[kind].status, {
+        "faultcode": _FAULTS[kind].code,
+        "faultstring": sentence,
+        "debuginfo": None,
+    }
+
+
+def router_fault(status: int, title: str, description: str) -> dict[str, object]:
+    """The body when no route takes a request."""
+    return {"code": status, "title": title, "description": description}

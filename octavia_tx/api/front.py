@@ -1,0 +1,113 @@
+"""HTTP's side of the API: what is a request at all, and how answers are written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from octavia_tx.api.call import LARGEST_BODY
+from octavia_tx.api.errors import router_fault
+
+REQUEST_ID = b"X-Openstack-Request-Id"
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class BoundedRequest(Request):
+    """A request that keeps no more of its body than the API will look at; L{LARGEST_BODY} and a bit tell it."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a chunk, as long as there's room."""
+        assert self.content is not None
+        if self.content.tell() <= LARGEST_BODY:
+            super().handleContentChunk(data[: LARGEST_BODY + 1])  # type: ignore[no-untyped-call]
+
+
+class Front(Resource):
+    """
+    Stands before the routes and turns away what they can't read: paths, hosts and methods that aren't text.
+
+    @param routes: all the rest.
+    """
+
+    isLeaf = True
+
+    def __init__(self, routes: IResource) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._routes = routes
+
+    def render(self, request: Request) -> Any:
+        """Pass the request on."""
+        try:
+            b"/".join([request.method, request.getRequestHostname(), *(request.postpath or ())]).decode("utf-8")
+            return self._routes.render(request)
+        except (HTTPException, UnicodeError):
+            identify(request)
+            body = router_fault(400, "Bad Request", "The request's method, host or path isn't UTF-8 text.")
+            request.write(write(request, 400, body))
+            request.finish()
+            return NOT_DONE_YET
+
+
+def unrouted(request: IRequest, failure: Failure) -> bytes:
+    """The answer to what no route takes."""
+    error = failure.value
+    assert isinstance(error, HTTPException)
+    identify(request)
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        request.setHeader(b"Allow", allowed.encode())
+        return write(request, 405, router_fault(405, "Method Not Allowed", f"Allowed here: {allowed}."))
+    return write(request, 404, router_fault(404, "Not Found", "There is nothing of that path."))
+
+
+def identify(request: IRequest) -> str:
+    """Give the request an id of its own, and tell the client."""
+    request_id = f"req-{uuid4()}"
+    request.setHeader(REQUEST_ID, request_id.encode())
+    return request_id
+
+
+def origin(request: Request) -> str:
+    """The scheme, host and port that the client used."""
+    scheme = "https" if request.isSecure() else "http"
+    host: bytes = request.getHeader(b"Host") or request.getRequestHostname()
+    return f"{scheme}://{host.decode('utf-8', 'replace')}"
+
+
+def read_body(request: Request) -> bytes:
+    """As much of the body as will be looked at."""
+    content = request.content
+    if content is None:
+        return b""
+    content.seek(0)
+    body: bytes = content.read(LARGEST_BODY + 1)
+    return body
+
+
+def write(request: IRequest, status: int, body: dict[str, Any] | None) -> bytes:
+    """Set the answer's head, and give its body."""
+    request.setResponseCode(status)
+    if body is None:
+        if status != 204:
+            request.setHeader(b"Content-Length", b"0")
+        request.responseHeaders.removeHeader(b"Content-Type")
+        return b""
+    encoded = _encode(body).encode("ascii")
+    request.setHeader(b"Content-Type", b"application/json")
+    request.setHeader(b"Content-Length", b"%d" % len(encoded))
+    return encoded
+
+
+def shielded(work: Deferred[Any]) -> Deferred[Any]:
+    """The same result for a client, whose hanging up ends the waiting and not the work."""
+    waiting: Deferred[Any] = Deferred()
+    work.addCallbacks(waiting.callback, waiting.errback)
+    return waiting

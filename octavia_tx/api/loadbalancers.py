@@ -1,0 +1,205 @@
+"""Load balancers, alone or with the whole tree in one request: C{loadbalancers}."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from attrs import asdict, evolve
+
+from octavia_tx.api import changes, listeners, pools, query
+from octavia_tx.api.call import Answer, Call, yes_or_no
+from octavia_tx.api.changes import Draft
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, references
+from octavia_tx.api.resource import Resource, Route
+from octavia_tx.api.stats import statistics_of
+from octavia_tx.api.statuses import status_tree
+from octavia_tx.api.subnets import Subnets
+from octavia_tx.api.trees import full_tree
+from octavia_tx.api.types import Address, Flag, ListOf, Text, Uuid
+from octavia_tx.db import load_balancers, statistics
+from octavia_tx.db.transaction import Transaction
+from octavia_tx.errors import BeingDeleted, NotFound, ReferenceMissing, RequestError
+from octavia_tx.model import validation
+from octavia_tx.model.amphora import Subnet
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer, Tree
+
+_ADDITIONAL_VIP = Fields(
+    "additional_vip",
+    (Field("subnet_id", Uuid()), Field("ip_address", Address()), Field("port_id", Uuid())),
+)
+
+
+class _FurtherVip:
+    """A further front-end address."""
+
+    accepted = "an object with subnet_id, ip_address or port_id"
+
+    def decode(self, given: Any, where: str) -> AdditionalVip:
+        return AdditionalVip(**_ADDITIONAL_VIP.create(given, where))
+
+
+FIELDS = Fields(
+    "loadbalancer",
+    (
+        Field("additional_vips", ListOf(_FurtherVip()), default=(), change=False),
+        Field("admin_state_up", Flag(), default=True),
+        Field("availability_zone", Text(), change=False),
+        Field("description", Text(), default=""),
+        Field("flavor_id", Uuid(), change=False),
+        Field("listeners", ListOf(Nested(listeners.FIELDS)), default=(), change=False),
+        Field("name", Text(), default=""),
+        Field("pools", ListOf(Nested(pools.FIELDS)), default=(), change=False),
+        Field("provider", Text(64), change=False),
+        Field("tags", ListOf(Text()), default=()),
+        Field("vip_address", Address(), change=False),
+        Field("vip_network_id", Uuid(), change=False),
+        Field("vip_port_id", Uuid(), change=False),
+        Field("vip_qos_policy_id", Uuid()),
+        Field("vip_sg_ids", ListOf(Uuid(), distinct=True), default=()),
+        Field("vip_subnet_id", Uuid(), change=False),
+        *PROJECT,
+    ),
+)
+
+_encode = Encoder(
+    "admin_state_up",
+    "availability_zone",
+    "description",
+    "flavor_id",
+    "id",
+    "name",
+    "operating_status",
+    "project_id",
+    "provider",
+    "provisioning_status",
+    "tags",
+    "vip_address",
+    "vip_network_id",
+    "vip_port_id",
+    "vip_qos_policy_id",
+    "vip_sg_ids",
+    "vip_subnet_id",
+    "vip_vnic_type",
+    additional_vips=lambda load_balancer: [asdict(vip) for vip in load_balancer.additional_vips],
+    created_at=instant("created_at"),
+    listeners=references("listener_ids"),
+    pools=references("pool_ids"),
+    tenant_id=lambda load_balancer: load_balancer.project_id,
+    updated_at=instant("updated_at"),
+)
+
+
+async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[LoadBalancer, ...]:
+    return await load_balancers.find(tx, project_id)
+
+
+RESOURCE = Resource("loadbalancer", "loadbalancers", "Load balancer", _encode, load_balancers.get, _find)
+
+
+async def _described(call: Call, values: dict[str, Any]) -> tuple[LoadBalancer, Subnet | None]:
+    """The load balancer itself, with what others know of its provider, flavor, zone and network."""
+    providers = call.parts.providers
+    provider = providers.known(values["provider"] or providers.default, "loadbalancer.provider")
+    if values["flavor_id"] is not None:
+        raise ReferenceMissing("loadbalancer.flavor_id", "Flavor", values["flavor_id"])
+    if values["availability_zone"] is not None:
+        raise ReferenceMissing("loadbalancer.availability_zone", "Availability zone", values["availability_zone"])
+    own = {name: value for name, value in values.items() if name not in ("listeners", "pools")}
+    own |= {"provider": provider, "project_id": values["project_id"] or call.caller.project_id}
+    asked = LoadBalancer(id=str(uuid4()), created_at=call.now(), **own)
+    return await Subnets(call.parts.network).front_end(asked, "loadbalancer")
+
+
+async def _check_subnets(call: Call, values: dict[str, Any]) -> None:
+    """All members' subnets are there."""
+    subnets = Subnets(call.parts.network)
+    for at, pool in enumerate(values["pools"]):
+        await subnets.of_members(pool, f"loadbalancer.pools[{at}]")
+    for at, listener in enumerate(values["listeners"]):
+        if isinstance(listener["default_pool"], dict):
+            await subnets.of_members(listener["default_pool"], f"loadbalancer.listeners[{at}].default_pool")
+
+
+async def _create(call: Call) -> Answer:
+    """All or nothing: the load balancer, and its tree if it is given."""
+    query.only(call.arguments)
+    values = FIELDS.create(call.given("loadbalancer"))
+    load_balancer, subnet = await _described(call, values)
+    await _check_subnets(call, values)
+    tree = full_tree(load_balancer, values, call.now())
+    versions = validation.vip_versions(load_balancer, subnet)
+    for at, listener in enumerate(tree.listeners):
+        validation.check_allowed_cidrs(listener, versions, f"loadbalancer.listeners[{at}]")
+    await call.parts.providers.check(load_balancer.provider, tree)
+    async with call.parts.database.transaction() as tx:
+        await load_balancers.insert(tx, tree)
+    return RESOURCE.answer(tree.load_balancer, 201)
+
+
+async def _change(call: Call) -> Answer:
+    query.only(call.arguments)
+    values = FIELDS.change(call.given("loadbalancer"))
+
+    async def draft(tx: Transaction) -> Draft[LoadBalancer]:
+        old = await RESOURCE.found(tx, call)
+        load_balancer = evolve(old, updated_at=call.now(), **values)
+
+        async def write(tx: Transaction) -> None:
+            await load_balancers.update(tx, load_balancer)
+
+        return Draft(load_balancer, Tree(load_balancer=load_balancer), write, load_balancer)
+
+    return RESOURCE.answer(await changes.carry_out(call, draft))
+
+
+async def _delete(call: Call) -> Answer:
+    """Ask for the end of a load balancer; of one that has children only with C{cascade}."""
+    arguments = query.only(call.arguments, "cascade")
+    cascade = yes_or_no("cascade", arguments.get("cascade", "false"))
+    async with call.parts.database.transaction() as tx:
+        load_balancer = await RESOURCE.found(tx, call)
+        if changes.leaving(load_balancer):
+            return Answer(204)
+        try:
+            await load_balancers.change(tx, load_balancer.id)
+        except BeingDeleted:
+            return Answer(204)
+        if not cascade:
+            await _check_childless(tx, load_balancer.id)
+        await load_balancers.delete(tx, load_balancer.id)
+    return Answer(204)
+
+
+async def _check_childless(tx: Transaction, identifier: str) -> None:
+    tree = await load_balancers.tree(tx, identifier)
+    if tree is None:
+        raise NotFound(RESOURCE.kind, identifier)
+    living = tree.living()
+    if living.listeners or living.pools:
+        raise RequestError(
+            f"Load balancer {identifier} has listeners ({len(living.listeners)}) or pools ({len(living.pools)}). "
+            "Delete them first, or give cascade=true to delete all at once."
+        )
+
+
+async def _statuses(call: Call) -> Answer:
+    query.only(call.arguments)
+    async with call.parts.database.transaction(read_only=True) as tx:
+        load_balancer = await RESOURCE.found(tx, call)
+        tree = await load_balancers.tree(tx, load_balancer.id)
+    if tree is None:
+        raise NotFound(RESOURCE.kind, load_balancer.id)
+    return Answer(200, status_tree(tree))
+
+
+ROUTES = (
+    Route("GET", "loadbalancers", RESOURCE.list),
+    Route("POST", "loadbalancers", _create),
+    Route("GET", "loadbalancers/<id>", RESOURCE.show),
+    Route("PUT", "loadbalancers/<id>", _change),
+    Route("DELETE", "loadbalancers/<id>", _delete),
+    Route("GET", "loadbalancers/<id>/status", _statuses),
+    Route("GET", "loadbalancers/<id>/statuses", _statuses),
+    Route("GET", "loadbalancers/<id>/stats", statistics_of(RESOURCE.found, statistics.of_load_balancer)),
+)

@@ -1,0 +1,94 @@
+"""The provider that this project is about: load balancers on amphorae with haproxy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from zope.interface import implementer
+
+from octavia_tx.errors import IncompatibleConfiguration
+from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.statuses import MonitorType, Protocol
+
+_Table = dict[str, Callable[[Any], bool]]
+
+
+def _empty(value: Any) -> bool:
+    return not value
+
+
+def _among(*words: str) -> Callable[[Any], bool]:
+    return lambda value: value in words
+
+
+# What an amphora can do, by kind of object: a field, and whether a value of it is supported. Fields that aren't here
+# are supported whatever they hold.
+_SUPPORTED: dict[type, tuple[str, _Table]] = {
+    LoadBalancer: (
+        "loadbalancer",
+        {"additional_vips": _empty, "vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
+    ),
+    Listener: (
+        "listener",
+        {
+            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP),
+            "default_tls_container_ref": _empty,
+            "sni_container_refs": _empty,
+            "client_ca_tls_container_ref": _empty,
+            "client_crl_container_ref": _empty,
+        },
+    ),
+    Pool: (
+        "pool",
+        {
+            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
+            "tls_enabled": _empty,
+            "tls_container_ref": _empty,
+            "ca_tls_container_ref": _empty,
+            "crl_container_ref": _empty,
+        },
+    ),
+    Member: ("member", {"vnic_type": _among("normal")}),
+    HealthMonitor: (
+        "healthmonitor",
+        {"type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)},
+    ),
+}
+
+
+@implementer(IProviderDriver)
+class AmphoraProvider:
+    """
+    Load balancers on amphorae.
+
+    @ivar accept_all: whether nothing is refused; for amphorae that don't exist, as with the no-op driver.
+    """
+
+    name = "amphora"
+    description = "The Octavia Amphora driver."
+
+    def __init__(self, *, accept_all: bool = False) -> None:
+        self.accept_all = accept_all
+
+    async def check(self, tree: Tree) -> None:
+        """Go through the table for each object of the tree."""
+        if self.accept_all:
+            return
+        objects: tuple[Iterable[Any], ...] = (tree.listeners, tree.pools, tree.members, tree.health_monitors)
+        _check(tree.load_balancer)
+        for kind in objects:
+            for value in kind:
+                _check(value)
+
+
+def _check(value: Any) -> None:
+    name, table = _SUPPORTED[type(value)]
+    for field, supported in table.items():
+        given = getattr(value, field)
+        if not supported(given):
+            raise IncompatibleConfiguration(
+                f"Provider 'amphora' does not support a requested option: {name}.{field} with the value "
+                f"{str(given)!r:.80}."
+            )

@@ -1,0 +1,63 @@
+"""The providers by name, and what the API asks of them before it writes anything."""
+
+from __future__ import annotations
+
+from attrs import frozen
+from zope.interface import implementer
+
+from octavia_tx.errors import InvalidInput
+from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.resources import Tree
+
+
+@implementer(IProviderDriver)
+@frozen
+class Alias:
+    """A provider under a further name."""
+
+    name: str
+    description: str
+    provider: IProviderDriver
+
+    async def check(self, tree: Tree) -> None:
+        await self.provider.check(tree)
+
+
+class Providers:
+    """
+    Those who provide load balancers.
+
+    @ivar default: the name of the first given, for requests that name none.
+    """
+
+    def __init__(self, providers: tuple[IProviderDriver, ...]) -> None:
+        self._providers = {p.name: p for p in providers}
+        self.default = providers[0].name
+        amphora = self._providers.get("amphora")
+        if amphora is not None:
+            alias = Alias("octavia", "Deprecated alias of the Octavia Amphora driver.", amphora)
+            self._providers.setdefault(alias.name, alias)
+
+    def descriptions(self) -> tuple[tuple[str, str], ...]:
+        """Each provider's name and description."""
+        return tuple((p.name, p.description) for p in self._providers.values())
+
+    def known(self, name: str, where: str) -> str:
+        """
+        The name, if it is a provider's.
+
+        @raise InvalidInput: it isn't.
+        """
+        if name not in self._providers:
+            raise InvalidInput(where, name, f"one of {', '.join(self._providers)}")
+        return name
+
+    async def check(self, name: str, tree: Tree) -> None:
+        """
+        Ask the provider of that name whether it could provide a tree.
+
+        A name that isn't known any more was known when the load balancer was made; nobody is left to object then.
+        """
+        provider = self._providers.get(name)
+        if provider is not None:
+            await provider.check(tree)

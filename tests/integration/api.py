@@ -1,0 +1,145 @@
+"""The API on a loopback socket over a real database, with a network that has a few subnets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import treq
+from attrs import frozen
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from octavia_tx.api.front import BoundedRequest
+from octavia_tx.api.root import Api
+from octavia_tx.db import load_balancers
+from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.registry import Providers
+from octavia_tx.interfaces import INetworkDriver
+from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
+from octavia_tx.model.resources import LoadBalancer
+from tests.integration.postgres import PostgresCase
+
+NETWORK = "a0000000-0000-4000-8000-000000000000"
+SUBNET = "a0000000-0000-4000-8000-000000000004"
+SUBNET6 = "a0000000-0000-4000-8000-000000000006"
+UNKNOWN = "ffffffff-0000-4000-8000-000000000000"
+
+_SUBNETS = (
+    Subnet(id=SUBNET6, name="six", network_id=NETWORK, cidr="2001:db8::/64", ip_version=6),
+    Subnet(id=SUBNET, name="four", network_id=NETWORK, cidr="192.0.2.0/24", ip_version=4),
+)
+
+
+@implementer(INetworkDriver)
+class TwoSubnets:
+    """One network with a subnet of each IP version; nothing is ever allocated."""
+
+    async def subnet(self, subnet_id: str) -> Subnet | None:
+        return next((s for s in _SUBNETS if s.id == subnet_id), None)
+
+    async def network(self, network_id: str) -> Network | None:
+        return next(iter(await self.networks())) if network_id == NETWORK else None
+
+    async def networks(self) -> tuple[Network, ...]:
+        return (Network(id=NETWORK, name="both", subnet_ids=tuple(s.id for s in _SUBNETS)),)
+
+    async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
+        raise NotImplementedError
+
+    async def release_vip(self, load_balancer: LoadBalancer) -> None:
+        raise NotImplementedError
+
+    async def plug_vip(self, amphora: Amphora, load_balancer: LoadBalancer) -> None:
+        raise NotImplementedError
+
+
+@frozen
+class Reply:
+    """What the API said."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """A fault's sentence."""
+        assert self.body.keys() == {"faultcode", "faultstring", "debuginfo"}, self.body
+        return str(self.body["faultstring"])
+
+
+class ApiCase(PostgresCase):
+    """@ivar base: the URL that stands before C{/v2/lbaas}."""
+
+    accept_all = False
+
+    async def _prepare(self) -> None:
+        await super()._prepare()
+        provider = AmphoraProvider(accept_all=self.accept_all)
+        self.api = Api(reactor, self.database, Providers((provider,)), TwoSubnets())
+        site = Site(self.api.resource(), requestFactory=BoundedRequest)
+        self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(lambda: maybeDeferred(self.port.stopListening))
+        self.base = f"http://127.0.0.1:{self.port.getHost().port}"
+        pool = HTTPConnectionPool(reactor)
+        self.addCleanup(pool.closeCachedConnections)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.api.drain()))
+        self.agent = Agent(reactor, pool=pool)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, raw: bytes | None = None
+    ) -> Reply:
+        """One request; a path without a leading slash is below C{/v2/lbaas}."""
+        url = self.base + path if path.startswith("/") else f"{self.base}/v2/lbaas/{path}"
+        data = json.dumps(body).encode() if body is not None else raw
+        response = await treq.client.HTTPClient(self.agent).request(method, url, data=data, headers=headers or {})
+        content = await response.content()
+        found = {name.decode().lower(): values[0].decode() for name, values in response.headers.getAllRawHeaders()}
+        if content:
+            assert found["content-type"] == "application/json", content
+        return Reply(response.code, json.loads(content) if content else None, found)
+
+    async def make(self, kind: str, path: str | None = None, **fields: Any) -> dict[str, Any]:
+        """A new object, which has to succeed."""
+        reply = await self.ask("POST", path or f"{kind}s", {kind: fields})
+        assert reply.status == 201, reply
+        made: dict[str, Any] = reply.body[kind]
+        return made
+
+    async def load_balancer(self, **fields: Any) -> dict[str, Any]:
+        """A new load balancer at 192.0.2.10, unless told otherwise."""
+        return await self.make("loadbalancer", **{"vip_subnet_id": SUBNET, "vip_address": "192.0.2.10", **fields})
+
+    async def listener(self, load_balancer_id: str, **fields: Any) -> dict[str, Any]:
+        """A new HTTP listener on port 80, unless told otherwise."""
+        given = {"loadbalancer_id": load_balancer_id, "protocol": "HTTP", "protocol_port": 80, **fields}
+        return await self.make("listener", **given)
+
+    async def pool(self, load_balancer_id: str, **fields: Any) -> dict[str, Any]:
+        """A new HTTP pool, unless told otherwise."""
+        given = {"loadbalancer_id": load_balancer_id, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", **fields}
+        return await self.make("pool", **given)
+
+    async def apply(self, load_balancer_id: str) -> None:
+        """What a controller does once the amphorae run the newest revision."""
+        async with self.database.transaction() as tx:
+            found = await load_balancers.get(tx, load_balancer_id)
+            assert found is not None
+            await load_balancers.applied(tx, load_balancer_id, found.revision)
+
+    async def shown(self, path: str) -> dict[str, Any]:
+        """One object, which has to be there."""
+        reply = await self.ask("GET", path)
+        assert reply.status == 200, reply
+        (found,) = reply.body.values()
+        return found  # type: ignore[no-any-return]
+
+
+def new_id() -> str:
+    """An id that nothing has."""
+    return str(uuid4())
