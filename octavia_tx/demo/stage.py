@@ -48,17 +48,20 @@ class Stage:
         """Write down what is needed to clear the stage later."""
         (self.directory / "stage.json").write_text(json.dumps(self.ports))
 
-    def start_controller(self) -> None:
-        """C{twistd octavia-controller}; only its places differ from the defaults, so that several tours can run."""
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """The controller's settings: only its places differ from the defaults, so that several tours can run."""
+        return {
             "OCTAVIA_TX_STATE__DIRECTORY": str(self.directory / "state"),
             "OCTAVIA_TX_API__LISTEN": f"tcp:{self.ports['api']}:interface=127.0.0.1",
             "OCTAVIA_TX_AMPHORA_API__LISTEN": f"tcp:{self.ports['amphora_api']}:interface=127.0.0.1",
             "OCTAVIA_TX_HEALTH__LISTEN": f"udp:{self.ports['health']}:interface=127.0.0.1",
             "OCTAVIA_TX_HEALTH__INTERVAL": "1",
         }
+
+    def start_controller(self) -> None:
+        """C{twistd octavia-controller}, without a configuration file."""
         command = processes.controller_command(self.directory)
-        self._children["controller"] = processes.start(command, environment, self.directory / "controller.log")
+        self._children["controller"] = processes.start(command, self.environment(), self.directory / "controller.log")
 
     async def wait_for_api(self, seconds: float = 30.0) -> None:
         """Until the API answers; raises L{Impatient} with the controller's last words when it ended or is late."""

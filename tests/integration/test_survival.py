@@ -1,0 +1,142 @@
+"""What must not be lost when parts die: real processes, killed at each point."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+from octavia_tx.demo import processes
+from octavia_tx.demo.tenant import Visitor
+from tests.integration.system import SystemCase
+
+CREATION = ("allocate VIP", "request amphora", "ensure machine", "await agent", "plug VIP", "apply")
+DELETION = ("retire amphora", "destroy machine", "release VIP", "forget load balancer")
+MOMENTS = ("begins", "amid", "done")
+# Steps over so quickly that nothing lies between their two lines.
+BRIEF = {"allocate VIP", "request amphora", "plug VIP", "retire amphora", "release VIP", "forget load balancer"}
+
+
+def moments(steps: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(step, moment) for step in steps for moment in MOMENTS if moment != "amid" or step not in BRIEF]
+
+
+class ControllerKilled(SystemCase):
+    settings = {"OCTAVIA_TX_CONTROLLER__LEASE": "1"}
+
+    async def _die_at_each(self, steps: tuple[str, ...]) -> None:
+        """One life of the controller for each moment of each step, every one of them ended there."""
+        for step, moment in moments(steps):
+            child = self.system.start_dying_controller(step, moment)
+            for _ in range(1000):
+                if child.poll() is not None:
+                    break
+                await self.pause(0.02)
+            self.assertEqual(child.poll(), -signal.SIGKILL, f"it never comes to {step} {moment}")
+
+    async def test_a_creation_survives_a_kill_at_each_step(self) -> None:
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        self.system.kill_controller()
+        self.system.start_dying_controller("allocate VIP", "begins")
+        await self.system.wait_for_api()
+        created = await self.create_load_balancer(only=processes.free_port(0))
+        await self._die_at_each(CREATION)
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        await self.until_active(created["id"])
+        self.assertEqual(len(self.system.running("octavia-amphora-agent")), 1)
+        self.assertEqual(len(list((self.system.directory / "state" / "amphorae").glob("*-*-*-*-*"))), 1)
+
+        # A deletion, by the same test, since both need a system that came up once.
+        self.system.kill_controller()
+        self.system.start_dying_controller("retire amphora", "begins")
+        await self.system.wait_for_api()
+        code, _ = await self.tenant.call("DELETE", f"/loadbalancers/{created['id']}?cascade=true")
+        self.assertEqual(code, 204)
+        await self._die_at_each(DELETION)
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        await self.until_gone(created["id"])
+        self.assertEqual(self.system.running("octavia-amphora-agent"), [])
+        self.assertEqual(self.system.running("haproxy"), [])
+        self.assertEqual(list((self.system.directory / "state" / "amphorae").glob("*-*-*-*-*")), [])
+
+    async def test_an_amphora_outlives_the_controller_and_is_found_again(self) -> None:
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        await self.system.start_back_end("red")
+        created = await self.create_load_balancer(red=self.system.members["red"])
+        shown = await self.until_active(created["id"])
+        agents, haproxies = self.system.running("octavia-amphora-agent"), self.system.running("haproxy.cfg")
+        self.assertEqual(len(agents), 1)
+        self.system.kill_controller()
+        visitor = Visitor(self.system.reactor, shown["vip_address"], 8080)
+        await self.pause(1.0)
+        for _ in range(5):
+            await visitor.visit()
+        self.assertEqual((visitor.served, visitor.failed), (Counter(red=5), Counter()))
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        await self.until_active(created["id"])
+        await self.pause(2.5)  # the supervisor has looked by then
+        self.assertEqual(self.system.running("octavia-amphora-agent"), agents)
+        self.assertEqual(self.system.running("haproxy.cfg"), haproxies)
+
+    async def test_haproxy_killed_serves_again_within_a_second(self) -> None:
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        await self.system.start_back_end("red")
+        created = await self.create_load_balancer(red=self.system.members["red"])
+        shown = await self.until_active(created["id"])
+        visitor = Visitor(self.system.reactor, shown["vip_address"], 8080)
+        for _ in range(100):
+            if await visitor.visit():
+                break
+            await self.pause(0.05)
+        for pid in self.system.running("haproxy.cfg"):
+            os.kill(pid, signal.SIGKILL)
+        killed = self.system.reactor.seconds()
+        self.assertIsNone(await visitor.visit())
+        while not await visitor.visit():
+            self.assertLess(self.system.reactor.seconds() - killed, 1.0)
+            await self.pause(0.02)
+
+
+class DatabaseGone(SystemCase):
+    settings = {"OCTAVIA_TX_DATABASE__DEADLINE": "1"}
+
+    async def _ten_seconds_without(self, number: signal.Signals) -> None:
+        """Every request in these ten seconds gets 503 with a fault, quickly."""
+        told: Counter[int] = Counter()
+        begun = self.system.reactor.seconds()
+        while self.system.reactor.seconds() - begun < 10:
+            asked = self.system.reactor.seconds()
+            code, body = await self.tenant.call("GET", "/loadbalancers")
+            told[code] += 1
+            self.assertLess(self.system.reactor.seconds() - asked, 5)
+            if code == 503:
+                self.assertEqual(body["faultcode"], "Server")
+                self.assertIn("database", body["faultstring"].lower())
+            await self.pause(0.1)
+        self.assertEqual(set(told), {503}, told)
+        code, body = await self.tenant.call("POST", "/loadbalancers", {"loadbalancer": {}})
+        self.assertIn(code, (400, 503), number)
+
+    async def test_a_frozen_database_is_told_and_all_recovers(self) -> None:
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        created = await self.create_load_balancer()
+        await self.until_active(created["id"])
+        servers = self.system.running("postgres")
+        processes.end(servers, signal.SIGSTOP)
+        self.addCleanup(processes.end, servers, signal.SIGCONT)
+        await self._ten_seconds_without(signal.SIGSTOP)
+        processes.end(servers, signal.SIGCONT)
+        for _ in range(100):
+            code, _ = await self.tenant.call("GET", "/loadbalancers")
+            if code == 200:
+                break
+            await self.pause(0.1)
+        second = await self.create_load_balancer(8081)
+        await self.until_active(second["id"])
