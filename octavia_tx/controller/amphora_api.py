@@ -1,0 +1,107 @@
+"""The API for amphorae: from it an agent learns what to serve, at its start or after a notice that work waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from attrs import asdict, frozen
+from klein import Klein
+from twisted.internet.interfaces import ITransport
+from twisted.logger import Logger
+from twisted.web.http import FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
+from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource
+
+from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.db.database import Database
+from octavia_tx.errors import DatabaseUnavailable, NotFound, OctaviaError
+from octavia_tx.model.resources import Tree
+from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
+from octavia_tx.wire.tls import identity_of
+
+_log = Logger()
+
+
+class Forbidden(OctaviaError):
+    """An amphora asks for what is another's."""
+
+
+_STATUS: tuple[tuple[type[OctaviaError], int], ...] = (
+    (Forbidden, FORBIDDEN),
+    (NotFound, NOT_FOUND),
+    (DatabaseUnavailable, SERVICE_UNAVAILABLE),
+)
+
+
+@frozen(kw_only=True)
+class Served:
+    """
+    A load balancer as its amphora gets it.
+
+    @ivar fence: the number of the newest lease; the agent refuses a lower one from now on.
+    @ivar haproxy: the configuration.
+    """
+
+    id: str
+    fence: int
+    haproxy: str
+
+
+class AmphoraApi:
+    """
+    Answers amphorae, each about itself alone.
+
+    @param render: a tree of living objects and the amphora's id to haproxy's configuration.
+    @param identity: who is at the other end of a connection.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        render: Callable[[Tree, str], str],
+        identity: Callable[[ITransport], str] = identity_of,
+    ) -> None:
+        self._database = database
+        self._render = render
+        self._identity = identity
+
+    def resource(self) -> IResource:
+        """The API, for a site behind TLS that lets in none but amphorae."""
+        app = Klein()
+        app.route("/1.0/amphorae/<amphora_id>/load_balancers", methods=["GET"])(self._load_balancers)
+        return app.resource()
+
+    async def _load_balancers(self, request: IRequest, amphora_id: str) -> bytes:
+        request.setHeader(b"Content-Type", b"application/json")
+        try:
+            if self._identity(request.transport) != amphora_id:  # type: ignore[attr-defined]
+                raise Forbidden(f"Amphora {amphora_id} is another one.")
+            served = await self._served(amphora_id)
+        except OctaviaError as error:
+            _log.warn("Amphora {amphora} isn't answered: {error}", amphora=amphora_id, error=str(error))
+            request.setResponseCode(_status(error))
+            return json.dumps({"message": str(error)}).encode()
+        return json.dumps({"load_balancers": [asdict(s) for s in served]}).encode()
+
+    async def _served(self, amphora_id: str) -> tuple[Served, ...]:
+        """What the amphora should run. One that doesn't belong to a load balancer any more: nothing."""
+        async with self._database.transaction() as tx:
+            amphora = await amphorae.get(tx, amphora_id)
+            if amphora is None:
+                raise NotFound("Amphora", amphora_id)
+            if amphora.state is not AmphoraState.ALLOCATED or amphora.load_balancer_id is None:
+                return ()
+            row = await tx.fetch_one("amphora_api.fence", load_balancer_id=amphora.load_balancer_id)
+            tree = await load_balancers.tree(tx, amphora.load_balancer_id)
+        if row is None or tree is None:
+            return ()
+        load_balancer = tree.load_balancer
+        if load_balancer.vip_address is None or load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            return ()
+        haproxy = self._render(tree.living(), amphora_id)
+        return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy),)
+
+
+def _status(error: OctaviaError) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), SERVICE_UNAVAILABLE)

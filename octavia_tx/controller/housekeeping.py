@@ -1,0 +1,76 @@
+"""
+Sweep away what has no row.
+
+A row is written before its machine is made and forgotten after the machine is gone, so a machine without a row is
+nobody's: its maker had lost its lease, or compute made it after all when it had said that it didn't.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from octavia_tx.controller.work import Means
+from octavia_tx.db import amphorae
+from octavia_tx.errors import OctaviaError
+from octavia_tx.model.statuses import AmphoraState
+
+_log = Logger()
+
+
+class Housekeeping(Service):
+    """Looks at the start and each so often; a machine must be found without a row twice in a row to be destroyed."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._suspects: frozenset[str] = frozenset()
+        self._running: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Look now, and from now on."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._running = Deferred.fromCoroutine(self._always())
+
+    def stopService(self) -> Deferred[None] | None:
+        """Look no more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        running, self._running = self._running, None
+        if running is not None:
+            running.addErrback(lambda failure: failure.trap(CancelledError))
+            running.cancel()
+        return running
+
+    async def _always(self) -> None:
+        settings = self._means.settings
+        while True:
+            try:
+                await self.look()
+            except CancelledError:
+                raise
+            except OctaviaError as error:
+                _log.warn("Housekeeping is put off: {error}", error=str(error))
+            except Exception:  # noqa: BLE001 - a fault of a driver's must not end housekeeping
+                _log.failure("Housekeeping is put off: unexpected failure")
+            await deferLater(self._means.clock, settings.second_look if self._suspects else settings.housekeeping)
+
+    async def look(self) -> None:
+        """
+        Look once: destroy the machines that had no row the last time either, and finish retired spares.
+
+        @raise OctaviaError: the cloud or the database can't be asked now.
+        """
+        machines = frozenset(m.amphora_id for m in await self._means.compute.list())
+        async with self._means.database.transaction() as tx:  # after the list: rows are older than their machines
+            rows = await amphorae.find(tx)
+        strangers = machines - {a.id for a in rows}
+        for amphora_id in sorted(strangers & self._suspects):
+            _log.warn("Machine of amphora {amphora} has no row and is destroyed", amphora=amphora_id)
+            await self._means.compute.destroy(amphora_id)
+        self._suspects = strangers - self._suspects
+        for amphora in rows:
+            if amphora.state is AmphoraState.DELETING and amphora.load_balancer_id is None:
+                await self._means.compute.destroy(amphora.id)
+                async with self._means.database.transaction() as tx:
+                    await amphorae.forget(tx, amphora.id)

@@ -1,0 +1,166 @@
+"""The controller's heart: takes whatever load balancer is due, as soon as it is, and brings it to what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import random
+from typing import Any
+from uuid import uuid4
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from octavia_tx.controller.boots import BootMaterial
+from octavia_tx.controller.convergence import Convergence
+from octavia_tx.controller.housekeeping import Housekeeping
+from octavia_tx.controller.work import ConvergenceSettings, Means, Work
+from octavia_tx.db import leases
+from octavia_tx.db.database import Database
+from octavia_tx.db.leases import Lease
+from octavia_tx.errors import DatabaseUnavailable
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+
+__all__ = ["ControllerService", "ConvergenceSettings"]
+
+CHANNEL = "octavia_tx_work"
+
+_log = Logger()
+
+
+class ControllerService(Service):
+    """
+    Converges load balancers, several at a time. Any number of these may share one database.
+
+    @param chance: random numbers from 0 to 1, which keep controllers from going in step.
+    """
+
+    name = "controller"
+
+    def __init__(
+        self,
+        reactor: Any,
+        database: Database,
+        compute: IComputeDriver,
+        network: INetworkDriver,
+        amphora_driver: IAmphoraDriver,
+        boots: BootMaterial,
+        settings: ConvergenceSettings,
+        *,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        self._means = Means(
+            clock=reactor,
+            database=database,
+            compute=compute,
+            network=network,
+            driver=amphora_driver,
+            boots=boots,
+            settings=settings,
+        )
+        self._chance = chance
+        self._holder = str(uuid4())
+        self._works: dict[Work, Deferred[None]] = {}
+        self._claiming: Deferred[None] | None = None
+        self._wanted = False
+        self._available = True
+        self._poll = LoopingCall(self._look)
+        self._poll.clock = reactor
+        self._housekeeping = Housekeeping(self._means)
+
+    def startService(self) -> None:
+        """Take what is due, and listen for more."""
+        super().startService()  # type: ignore[no-untyped-call]
+        listening = Deferred.fromCoroutine(self._means.database.listen(CHANNEL, self._heard))
+        listening.addErrback(lambda failure: _log.failure("Can't listen for work", failure))
+        self._poll.start(self._means.settings.poll)
+        self._housekeeping.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Take no more, let running steps be recorded, and give the leases back; what takes too long is cancelled."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._poll.running:
+            self._poll.stop()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        swept = self._housekeeping.stopService()
+        if self._claiming is not None:
+            await _ended(self._claiming)
+        for work in self._works:
+            work.stop()
+        running = list(self._works.values())
+        patience = self._means.clock.callLater(self._means.settings.grace, _cancel, running)
+        await DeferredList([_ended(d) for d in running])
+        if patience.active():
+            patience.cancel()
+        if swept is not None:
+            await swept
+
+    def _heard(self, load_balancer_id: str) -> None:
+        """Something is due: this load balancer, or, where nothing is named, perhaps any."""
+        for work in self._works:
+            if work.lease.load_balancer_id == load_balancer_id:
+                work.tell()
+        self._look()
+
+    def _look(self) -> None:
+        """Take what is due, now or as soon as the looking under way ends."""
+        self._wanted = True
+        if self._claiming is None and self.running:
+            self._claiming = Deferred.fromCoroutine(self._claim())
+
+    async def _claim(self) -> None:
+        settings = self._means.settings
+        try:
+            while self._wanted and self.running:
+                self._wanted = False
+                while self.running and len(self._works) < settings.concurrency:
+                    async with self._means.database.transaction() as tx:
+                        lease = await leases.claim(tx, self._holder, settings.lease_seconds)
+                    if not self._available:
+                        _log.info("The database is back; going on")
+                    self._available = True
+                    if lease is None:
+                        break
+                    self._begin(lease)
+        except DatabaseUnavailable as error:
+            if self._available:
+                _log.warn("No work is taken until the database is back: {error}", error=str(error))
+            self._available = False
+        except Exception:  # noqa: BLE001 - a fault of ours must not end the taking of work; the next look tries again
+            _log.failure("Work can't be taken: unexpected failure")
+        finally:
+            self._claiming = None
+
+    def _begin(self, lease: Lease) -> None:
+        for work, running in list(self._works.items()):
+            if work.lease.load_balancer_id == lease.load_balancer_id:
+                running.cancel()  # its lease ran out, or this one couldn't have been had
+        work = Work(self._means, lease)
+        running = self._works[work] = Deferred.fromCoroutine(Convergence(work, self._chance).run())
+        running.addErrback(lambda failure: failure.trap(CancelledError))
+        running.addErrback(lambda failure: _log.failure("Convergence failed", failure))
+        running.addCallback(lambda _: self._ended(work))
+
+    def _ended(self, work: Work) -> None:
+        self._works.pop(work, None)
+        self._look()
+
+
+def _ended(running: Deferred[None]) -> Deferred[None]:
+    """Fires when C{running} does, without taking its result or passing a cancellation on."""
+    ended: Deferred[None] = Deferred()
+
+    def note(result: Any) -> Any:
+        ended.callback(None)
+        return result
+
+    running.addBoth(note)
+    return ended
+
+
+def _cancel(running: list[Deferred[None]]) -> None:
+    for deferred in running:
+        deferred.cancel()

@@ -1,0 +1,42 @@
+"""What is: one load balancer and its amphorae, as far as a plan needs to know."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.resources import LoadBalancer
+
+
+@frozen(kw_only=True)
+class Situation:
+    """
+    All that a plan is made of. Steps give the situation that follows from them.
+
+    @ivar gone: ids of amphorae whose machine is known not to exist any more.
+    @ivar fresh_id: an id for a new amphora, should one be needed.
+    """
+
+    load_balancer: LoadBalancer
+    amphorae: tuple[Amphora, ...] = ()
+    gone: frozenset[str] = frozenset()
+    fresh_id: str
+
+    def amphora(self, amphora_id: str) -> Amphora:
+        """The amphora of that id, which must be one of these."""
+        return next(a for a in self.amphorae if a.id == amphora_id)
+
+    def having(self, amphora: Amphora) -> Situation:
+        """The same with this amphora, new or in the place of the one with its id."""
+        others = tuple(a for a in self.amphorae if a.id != amphora.id)
+        return evolve(self, amphorae=(*others, amphora))
+
+    def without(self, amphora_id: str) -> Situation:
+        """The same without that amphora."""
+        return evolve(self, amphorae=tuple(a for a in self.amphorae if a.id != amphora_id))
+
+    @property
+    def has_vip(self) -> bool:
+        """Whether the network has given the front-end address; the tenant alone never names all four."""
+        lb = self.load_balancer
+        return None not in (lb.vip_address, lb.vip_port_id, lb.vip_subnet_id, lb.vip_network_id)

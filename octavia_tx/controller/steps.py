@@ -1,0 +1,301 @@
+"""
+The steps of plans, as values.
+
+Each sees to one thing: done again, it changes nothing more. Each records what it made before it is done, in a
+transaction of its own that holds only if the lease does; there's no remote call inside one. Each gives the situation
+that follows, so that the next doesn't have to read what is known.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from attrs import evolve, frozen
+
+from octavia_tx.controller import lifecycle
+from octavia_tx.controller.situation import Situation
+from octavia_tx.controller.work import Work
+from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.errors import AmphoraError, CloudError, Conflict, OctaviaError
+from octavia_tx.model.amphora import Amphora, Vip
+from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
+
+# Others may take the free address that we chose just before we record it.
+_ADDRESS_TRIES = 8
+
+
+class Replan(OctaviaError):
+    """What the plan was made of isn't so any more; make a new one at once."""
+
+
+class Step(Protocol):
+    """
+    @cvar name: what it does, for people.
+    @ivar amphora_id: whom it is about; C{None}: the load balancer alone.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    def amphora_id(self) -> str | None: ...
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """
+        Do it, whatever of it was done already, and record it.
+
+        @return: the situation that follows.
+        @raise Replan: the tenant or the cloud changed what the plan was made of.
+        @raise LeaseLost: another controller goes on.
+        @raise OctaviaError: it didn't work; it may be tried again.
+        """
+
+
+@frozen
+class _OfLoadBalancer:
+    amphora_id: ClassVar[None] = None
+
+
+@frozen
+class _OfAmphora:
+    amphora_id: str
+
+
+@frozen
+class AllocateVip(_OfLoadBalancer):
+    """See to it that the load balancer has its front-end address."""
+
+    name: ClassVar[str] = "allocate VIP"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}."""
+        for _ in range(_ADDRESS_TRIES - 1):
+            try:
+                return await self._try(situation, work)
+            except Conflict:
+                continue
+        return await self._try(situation, work)
+
+    async def _try(self, situation: Situation, work: Work) -> Situation:
+        load_balancer = situation.load_balancer
+        async with work.means.database.transaction() as tx:
+            taken = await load_balancers.taken_addresses(tx)
+        vip = await work.means.network.allocate_vip(load_balancer, taken - {load_balancer.vip_address or ""})
+        async with work.recording(self.name) as tx:
+            await load_balancers.record_vip(tx, load_balancer.id, vip)
+        return evolve(situation, load_balancer=_with_vip(load_balancer, vip))
+
+
+def _with_vip(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
+    return evolve(
+        load_balancer,
+        vip_address=vip.address,
+        vip_port_id=vip.port_id,
+        vip_subnet_id=vip.subnet_id,
+        vip_network_id=vip.network_id,
+    )
+
+
+@frozen
+class RequestAmphora(_OfAmphora):
+    """Write down that there shall be an amphora, before anything of it is made."""
+
+    name: ClassVar[str] = "request amphora"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}."""
+        amphora = Amphora(
+            id=self.amphora_id,
+            load_balancer_id=situation.load_balancer.id,
+            role=AmphoraRole.STANDALONE,
+            created_at=work.means.now(),
+        )
+        async with work.recording(self.name) as tx:
+            await amphorae.insert(tx, amphora)
+        return situation.having(amphora)
+
+
+@frozen
+class EnsureMachine(_OfAmphora):
+    """See to it that the amphora's machine exists and is being started."""
+
+    name: ClassVar[str] = "ensure machine"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """
+        See L{Step.do}.
+
+        The certificate is recorded before the machine is made, as a machine may be made and its maker die. One that
+        exists has the newest certificate that was recorded, so it gets no further one.
+        """
+        amphora = situation.amphora(self.amphora_id)
+        compute = work.means.compute
+        machine = await compute.find(amphora.id) if amphora.certificate_serial else None
+        if machine is None:
+            material = work.means.boots.make(amphora.id)
+            async with work.recording(self.name) as tx:
+                await amphorae.record(
+                    tx, amphora.id, certificate_serial=material.serial, cert_expiration=material.expires
+                )
+            amphora = evolve(amphora, certificate_serial=material.serial, cert_expiration=material.expires)
+            machine = await compute.ensure(material.boot)
+        async with work.recording(self.name) as tx:
+            amphora = await lifecycle.change(
+                tx,
+                amphora,
+                lambda life: life.boot(),
+                compute_id=machine.compute_id,
+                lb_network_ip=machine.lb_network_ip,
+            )
+        return situation.having(evolve(amphora, updated_at=work.means.now()))
+
+
+@frozen
+class AwaitAgent(_OfAmphora):
+    """Wait until the amphora's agent answers; then it belongs to its load balancer."""
+
+    name: ClassVar[str] = "await agent"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """
+        See L{Step.do}.
+
+        @raise CloudError: it didn't come up in time, or its machine is gone; the amphora is C{FAILED} then.
+        """
+        amphora = situation.amphora(self.amphora_id)
+        settings = work.means.settings
+        deadline = (amphora.updated_at or amphora.created_at).timestamp() + settings.boot_timeout
+        look = settings.first_look
+        while True:
+            amphora = await self._located(amphora, work)
+            silence = await self._silence(amphora, work)
+            if silence is None:
+                break
+            if work.means.clock.seconds() >= deadline:
+                await self._fail(
+                    amphora, work, f"didn't answer within {settings.boot_timeout:g} s of its boot: {silence}"
+                )
+            await work.pause(look)
+            if work.interrupted:
+                raise Replan("There's news of the load balancer while its amphora boots.")
+            look = min(look * 1.5, settings.longest_look)
+        async with work.recording(self.name) as tx:
+            return situation.having(await lifecycle.change(tx, amphora, lambda life: life.allocate()))
+
+    async def _located(self, amphora: Amphora, work: Work) -> Amphora:
+        """The amphora with its address, if compute knows it by now."""
+        if amphora.lb_network_ip is not None:
+            return amphora
+        machine = await work.means.compute.find(amphora.id)
+        if machine is None:
+            await self._fail(amphora, work, "lost its machine while it booted.")
+        elif machine.lb_network_ip is not None:
+            async with work.recording(self.name) as tx:
+                await amphorae.record(tx, amphora.id, lb_network_ip=machine.lb_network_ip)
+            return evolve(amphora, lb_network_ip=machine.lb_network_ip)
+        return amphora
+
+    async def _silence(self, amphora: Amphora, work: Work) -> str | None:
+        """Why its agent can't be spoken with; C{None} when it can."""
+        if amphora.lb_network_ip is None:
+            return "It has no address yet."
+        try:
+            await work.means.driver.info(amphora)
+        except AmphoraError as error:
+            return str(error)
+        return None
+
+    async def _fail(self, amphora: Amphora, work: Work, what: str) -> None:
+        sentence = f"Amphora {amphora.id} {what}"
+        async with work.recording(self.name) as tx:
+            await lifecycle.change(tx, amphora, lambda life: life.fail(), error=sentence)
+        raise CloudError(sentence)
+
+
+@frozen
+class PlugVip(_OfAmphora):
+    """See to it that packets for the VIP reach the amphora."""
+
+    name: ClassVar[str] = "plug VIP"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. Nothing is recorded: it is done again until a first revision is applied."""
+        await work.means.network.plug_vip(situation.amphora(self.amphora_id), situation.load_balancer)
+        return situation
+
+
+@frozen
+class Apply(_OfAmphora):
+    """See to it that the amphora serves what the tenant wants now."""
+
+    name: ClassVar[str] = "apply"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. The tree is read together with its revision, as late as can be: many changes are one push."""
+        amphora = situation.amphora(self.amphora_id)
+        async with work.means.database.transaction() as tx:
+            tree = await load_balancers.tree(tx, situation.load_balancer.id)
+        if tree is None or tree.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            raise Replan("The load balancer is being deleted.")
+        await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
+        return situation.having(await self._record(amphora, tree, work))
+
+    async def _record(self, amphora: Amphora, tree: Tree, work: Work) -> Amphora:
+        revision = tree.load_balancer.revision
+        async with work.recording(self.name) as tx:
+            await amphorae.record(tx, amphora.id, applied_revision=revision)
+            await load_balancers.applied(tx, tree.load_balancer.id, revision)
+        return evolve(amphora, applied_revision=revision)
+
+
+@frozen
+class RetireAmphora(_OfAmphora):
+    """Write down that the amphora is on its way out, before its machine is touched."""
+
+    name: ClassVar[str] = "retire amphora"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}."""
+        async with work.recording(self.name) as tx:
+            amphora = await lifecycle.change(tx, situation.amphora(self.amphora_id), lambda life: life.retire())
+        return situation.having(amphora)
+
+
+@frozen
+class DestroyMachine(_OfAmphora):
+    """See to it that nothing is left of the amphora: its machine first, then its row."""
+
+    name: ClassVar[str] = "destroy machine"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}."""
+        await work.means.compute.destroy(self.amphora_id)
+        async with work.recording(self.name) as tx:
+            await amphorae.forget(tx, self.amphora_id)
+        return situation.without(self.amphora_id)
+
+
+@frozen
+class ReleaseVip(_OfLoadBalancer):
+    """Give the front-end address back."""
+
+    name: ClassVar[str] = "release VIP"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. Nothing is recorded: the row that names the address goes next, and only then is it free."""
+        await work.means.network.release_vip(situation.load_balancer)
+        return situation
+
+
+@frozen
+class ForgetLoadBalancer(_OfLoadBalancer):
+    """Remove the last trace of the load balancer, which is its row."""
+
+    name: ClassVar[str] = "forget load balancer"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. The lease goes with the row, so it is proved before."""
+        async with work.means.database.transaction() as tx:
+            await work.prove(tx, self.name)
+            await load_balancers.forget(tx, situation.load_balancer.id)
+        return situation

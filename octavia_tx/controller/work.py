@@ -1,0 +1,147 @@
+"""What convergence and its steps have at hand while they hold a lease."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from octavia_tx.controller.boots import BootMaterial
+from octavia_tx.db import leases
+from octavia_tx.db.database import Database
+from octavia_tx.db.leases import Lease
+from octavia_tx.db.transaction import Transaction
+from octavia_tx.errors import LeaseLost
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+
+
+@frozen(kw_only=True)
+class ConvergenceSettings:
+    """
+    Times are in seconds.
+
+    @ivar lease_seconds: for which a load balancer belongs to one controller, unless renewed.
+    @ivar concurrency: load balancers worked on at once.
+    @ivar boot_timeout: for an amphora's agent to answer, from the start of its machine.
+    @ivar first_look, longest_look: between two questions to a booting amphora, growing.
+    @ivar first_retry, longest_retry: between attempts, growing.
+    @ivar give_up_after: of failures, until the load balancer is shown as C{ERROR}; it is retried still.
+    @ivar slow_retry: between attempts once it is C{ERROR}.
+    @ivar rounds: of gathering and planning in one lease, at most.
+    @ivar poll: between looks for due work that no notification told of.
+    @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
+    @ivar grace: for running steps to be recorded when the controller stops.
+    """
+
+    lease_seconds: float = 4.0
+    concurrency: int = 16
+    boot_timeout: float = 120.0
+    first_look: float = 0.05
+    longest_look: float = 1.0
+    first_retry: float = 0.2
+    longest_retry: float = 30.0
+    give_up_after: float = 300.0
+    slow_retry: float = 60.0
+    rounds: int = 50
+    poll: float = 1.0
+    housekeeping: float = 60.0
+    second_look: float = 5.0
+    grace: float = 3.0
+
+
+@frozen(kw_only=True)
+class Means:
+    """What every load balancer's work is done with."""
+
+    clock: IReactorTime
+    database: Database
+    compute: IComputeDriver
+    network: INetworkDriver
+    driver: IAmphoraDriver
+    boots: BootMaterial
+    settings: ConvergenceSettings
+
+    def now(self) -> datetime:
+        """The clock's time."""
+        return datetime.fromtimestamp(self.clock.seconds(), UTC)
+
+
+class Work:
+    """
+    One load balancer, while it is ours.
+
+    @ivar news: whether the tenant may have changed it since this was last C{False}.
+    @ivar stopping: whether to leave off at the next safe point: after a step is recorded.
+    """
+
+    def __init__(self, means: Means, lease: Lease) -> None:
+        self.means = means
+        self.lease = lease
+        self.news = False
+        self.stopping = False
+        self._pause: Deferred[None] | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether waiting any longer may be in vain."""
+        return self.news or self.stopping
+
+    def tell(self) -> None:
+        """There is news of the load balancer."""
+        self.news = True
+        self._wake()
+
+    def stop(self) -> None:
+        """Leave off at the next safe point."""
+        self.stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        pause, self._pause = self._pause, None
+        if pause is not None:
+            pause.cancel()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until there's news, or it's time to stop."""
+        if self.interrupted:
+            return
+        pause = self._pause = deferLater(self.means.clock, seconds)
+        try:
+            await pause
+        except CancelledError:
+            if not self.interrupted:
+                raise  # the work itself is cancelled
+        finally:
+            self._pause = None
+
+    @asynccontextmanager
+    async def recording(self, step: str) -> AsyncIterator[Transaction]:
+        """
+        A transaction that holds only if the lease does.
+
+        Rows are locked in one order by everyone: amphora, load balancer and its children, and the lease last; a
+        tenant's change takes them in this order too, so that nobody waits in a circle.
+
+        @raise LeaseLost: another controller has the load balancer; nothing was written.
+        """
+        async with self.means.database.transaction() as tx:
+            yield tx
+            await self.prove(tx, step)
+
+    async def prove(self, tx: Transaction, step: str) -> None:
+        """
+        Make sure that the lease is ours, and stays so until the transaction ends.
+
+        @raise LeaseLost: another controller has the load balancer.
+        """
+        if not await leases.progress(tx, self.lease, step):
+            raise self.lost()
+
+    def lost(self) -> LeaseLost:
+        """What to raise when the lease turns out to be another's."""
+        return LeaseLost(f"Load balancer {self.lease.load_balancer_id} is another controller's now.")
