@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -12,11 +11,13 @@ from attrs import field, frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from treq.content import collect
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
-from twisted.web.iweb import IAgent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer
+from zope.interface import implementer
 
 from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.model.amphora import Amphora
@@ -42,6 +43,26 @@ _STALE: Final[_Errors] = {409: StaleFence}
 _UPLOADED: Final[_Errors] = {409: StaleFence, 400: ConfigurationRejected}
 
 
+@implementer(IBodyProducer)
+class _Whole:
+    """A request's body, written at once: a configuration is a few kilobytes."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """See L{IBodyProducer}, as for all of these."""
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None: ...
+
+    def resumeProducing(self) -> None: ...
+
+    def stopProducing(self) -> None: ...
+
+
 @frozen
 class AgentClient:
     """
@@ -50,11 +71,11 @@ class AgentClient:
     Every call raises L{AmphoraUnreachable} and L{AmphoraRefused}, and L{AmphoraError} for answers that it doesn't
     expect; those with a fence raise L{StaleFence}.
 
-    @ivar agent_for: what makes requests of the amphora with that id and accepts no other peer.
+    @ivar agent_for: what makes requests of that amphora and accepts no other peer.
     """
 
     _reactor: IReactorTime
-    _agent_for: Callable[[str], IAgent]
+    _agent_for: Callable[[Amphora], IAgent]
     _port: int = AGENT_PORT
     # Told to the amphora with each call, so that its log and ours can be laid side by side.
     _request_id: Callable[[], str] = field(default=lambda: f"req-{uuid4()}")
@@ -93,17 +114,15 @@ class AgentClient:
         fence: int | None = None,
         body: bytes | None = None,
     ) -> bytes:
-        if amphora.lb_network_ip is None:
-            raise AmphoraUnreachable(amphora.id, "its address isn't known yet.")
-        headers = {REQUEST_ID_HEADER: self._request_id()}
+        headers = Headers({REQUEST_ID_HEADER: [self._request_id()]})
         if fence is not None:
-            headers[FENCE_HEADER] = str(fence)
+            headers.addRawHeader(FENCE_HEADER, str(fence))
         if body is not None:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        url = f"https://{_bracketed(amphora.lb_network_ip)}:{self._port}{path}"
+            headers.addRawHeader("Content-Type", "text/plain; charset=utf-8")
+        url = f"https://{amphora.id}:{self._port}{path}"
         try:
             status, answer = await Deferred.fromCoroutine(
-                self._exchange(amphora.id, method, url, headers, body)
+                self._exchange(amphora, method, url, headers, body)
             ).addTimeout(CALL_TIMEOUT, self._reactor)
         except TimeoutError as error:
             raise AmphoraUnreachable(amphora.id, f"no answer within {CALL_TIMEOUT:g} s to {method} {path}.") from error
@@ -116,17 +135,14 @@ class AgentClient:
         return answer
 
     async def _exchange(
-        self, amphora_id: str, method: str, url: str, headers: dict[str, str], body: bytes | None
+        self, amphora: Amphora, method: str, url: str, headers: Headers, body: bytes | None
     ) -> tuple[int, bytes]:
-        client = HTTPClient(self._agent_for(amphora_id))
-        response = await client.request(method, url, headers=headers, data=body, unbuffered=True)
+        client = HTTPClient(self._agent_for(amphora))
+        data = None if body is None else _Whole(body)
+        response = await client.request(method, url, headers=headers, data=data, allow_redirects=False, unbuffered=True)
         answer = bytearray()
         await collect(response, lambda data: answer.extend(data[: ANSWER_LIMIT - len(answer)]))
         return response.code, bytes(answer)
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ip_address(address).version == 6 else address
 
 
 def _broken(amphora_id: str, reasons: list[Any]) -> AmphoraError:

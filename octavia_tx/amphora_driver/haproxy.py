@@ -38,7 +38,7 @@ class HaproxyDriver:
         renderer: Renderer,
         port: int = AGENT_PORT,
         *,
-        agent_for: Callable[[str], IAgent] | None = None,
+        agent_for: Callable[[Amphora], IAgent] | None = None,
     ) -> None:
         self._connections = Connections(reactor, credential)
         self._client = AgentClient(reactor, agent_for or self._connections.agent, port)

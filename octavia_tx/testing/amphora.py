@@ -1,0 +1,106 @@
+"""Amphorae in memory: the amphora driver's verified fake, which passes the contract's suite as the real one does."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from attrs import define, field
+from zope.interface import implementer
+
+from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
+from octavia_tx.interfaces import IAmphoraDriver
+from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.resources import Tree
+from octavia_tx.wire.rest import API_VERSION
+
+
+@define
+class MemoryAmphora:
+    """
+    One amphora.
+
+    @ivar serving: what it serves, by the load balancer's id.
+    @ivar fences: the highest fence seen, by the load balancer's id.
+    @ivar applied: how often a tree was accepted.
+    """
+
+    id: str
+    serving: dict[str, Tree] = field(factory=dict)
+    fences: dict[str, int] = field(factory=dict)
+    applied: int = 0
+
+
+@implementer(IAmphoraDriver)
+@define
+class MemoryAmphorae:
+    """
+    Amphorae by the address of their agent, and the driver that speaks with them.
+
+    A test calls L{boot} and L{lose}, and looks at C{running}.
+
+    @ivar trusted: whether the amphorae accept this controller's certificate.
+    """
+
+    running: dict[str, MemoryAmphora] = field(factory=dict)
+    trusted: bool = True
+
+    def boot(self, address: str, amphora_id: str) -> MemoryAmphora:
+        """Have an amphora answer at that address from now on; what had the address before is gone."""
+        self.running[address] = MemoryAmphora(amphora_id)
+        return self.running[address]
+
+    def lose(self, address: str) -> None:
+        """Have nothing answer at that address any more."""
+        self.running.pop(address, None)
+
+    def stranger(self) -> MemoryAmphorae:
+        """The same amphorae as seen by a controller whose certificate they don't accept."""
+        return MemoryAmphorae(running=self.running, trusted=False)
+
+    async def info(self, amphora: Amphora) -> AgentInfo:
+        """See L{IAmphoraDriver.info}."""
+        self._reached(amphora)
+        return AgentInfo(hostname=f"amphora-{amphora.id}", api_version=API_VERSION, haproxy_version="2.6.12")
+
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+        """See L{IAmphoraDriver.apply}."""
+        reached = self._fenced(amphora, tree.load_balancer.id, fence)
+        # haproxy refuses two servers of one name.
+        members = Counter((member.pool_id, member.id) for member in tree.members)
+        if any(count > 1 for count in members.values()):
+            raise ConfigurationRejected(amphora.id, "two members of a pool have the same id.")
+        reached.applied += 1
+        if tree.load_balancer.admin_state_up and any(listener.admin_state_up for listener in tree.listeners):
+            reached.serving[tree.load_balancer.id] = tree
+        else:
+            reached.serving.pop(tree.load_balancer.id, None)
+
+    async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
+        """See L{IAmphoraDriver.withdraw}."""
+        self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)
+
+    def listens(self, address: str, port: int) -> bool:
+        """Whether any amphora answers on that port of a front-end address."""
+        return any(
+            listener.protocol_port == port and listener.admin_state_up
+            for amphora in self.running.values()
+            for tree in amphora.serving.values()
+            if tree.load_balancer.vip_address == address
+            for listener in tree.listeners
+        )
+
+    def _reached(self, amphora: Amphora) -> MemoryAmphora:
+        reached = self.running.get(amphora.lb_network_ip or "")
+        if reached is None:
+            raise AmphoraUnreachable(amphora.id, f"nothing answers at {amphora.lb_network_ip}.")
+        if reached.id != amphora.id or not self.trusted:
+            raise AmphoraRefused(amphora.id, "a certificate, role or id isn't accepted.")
+        return reached
+
+    def _fenced(self, amphora: Amphora, load_balancer_id: str, fence: int) -> MemoryAmphora:
+        reached = self._reached(amphora)
+        seen = reached.fences.get(load_balancer_id, fence)
+        if fence < seen:
+            raise StaleFence(amphora.id, f"fence {fence} is lower than {seen}.")
+        reached.fences[load_balancer_id] = fence
+        return reached

@@ -1,0 +1,255 @@
+"""
+What every amphora driver must do: the suite of L{IAmphoraDriver}.
+
+Who implements one writes an L{AmphoraDriverFixture} and runs the suite with trial::
+
+    class MyDriverTests(make_amphora_driver_tests(MyFixture)):
+        pass
+"""
+
+# Trial's own assertions have no types.
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
+from octavia_tx.interfaces import IAmphoraDriver
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.resources import Listener, LoadBalancer, Member, Pool, Tree
+
+_CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class AmphoraDriverFixture(Protocol):
+    """
+    Amphorae to try a driver with; made anew for each test.
+
+    @ivar driver: what is tested.
+    @ivar stranger: a driver of the same kind whose certificate the amphora doesn't accept.
+    @ivar amphora: one that runs and serves nothing yet.
+    @ivar silent: one that nobody is at the address of.
+    @ivar vip_address: where that amphora may listen.
+    @ivar ports: at least four of its ports that nobody uses.
+    """
+
+    driver: IAmphoraDriver
+    stranger: IAmphoraDriver
+    amphora: Amphora
+    silent: Amphora
+    vip_address: str
+    ports: tuple[int, ...]
+
+    async def start(self) -> None:
+        """Bring all this about."""
+
+    async def stop(self) -> None:
+        """Leave nothing behind; also called when L{start} failed."""
+
+    async def listens(self, port: int) -> bool:
+        """Whether connections to that port of the VIP are accepted now."""
+
+
+def tree_of(fixture: AmphoraDriverFixture, *ports: int, load_balancer_id: str | None = None) -> Tree:
+    """A load balancer at the fixture's VIP with an HTTP listener on each port, without pools."""
+    identifier = load_balancer_id or str(uuid4())
+    return Tree(
+        load_balancer=LoadBalancer(
+            id=identifier, project_id="a-project", vip_address=fixture.vip_address, created_at=_CREATED_AT
+        ),
+        listeners=tuple(
+            Listener(
+                id=str(uuid4()),
+                project_id="a-project",
+                load_balancer_id=identifier,
+                protocol="HTTP",
+                protocol_port=port,
+                created_at=_CREATED_AT,
+            )
+            for port in ports
+        ),
+    )
+
+
+def rejected(tree: Tree) -> Tree:
+    """The same with a pool that no haproxy accepts: its two members have the same id."""
+    load_balancer_id = tree.load_balancer.id
+    common: dict[str, Any] = {
+        "project_id": "a-project",
+        "load_balancer_id": load_balancer_id,
+        "created_at": _CREATED_AT,
+    }
+    pool = Pool(id=str(uuid4()), protocol="HTTP", lb_algorithm="ROUND_ROBIN", **common)
+    member = Member(id=str(uuid4()), pool_id=pool.id, address="192.0.2.1", protocol_port=80, **common)
+    return evolve(
+        tree,
+        listeners=tuple(evolve(listener, default_pool_id=pool.id) for listener in tree.listeners),
+        pools=(pool,),
+        members=(member, evolve(member, address="192.0.2.2")),
+    )
+
+
+_Error = TypeVar("_Error", bound=Exception)
+
+
+class AmphoraDriverTests(TestCase):
+    """The tests; L{make_amphora_driver_tests} binds them to a fixture."""
+
+    fixture: AmphoraDriverFixture
+
+    def make_fixture(self) -> AmphoraDriverFixture:
+        """A new fixture."""
+        raise NotImplementedError
+
+    async def setUp(self) -> None:  # type: ignore[override]  # trial waits for it
+        self.fixture = self.make_fixture()
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.fixture.stop()))
+        await self.fixture.start()
+        self.driver, self.amphora = self.fixture.driver, self.fixture.amphora
+
+    async def listening(self) -> tuple[bool, ...]:
+        """For each of the fixture's ports, whether it answers."""
+        return tuple([await self.fixture.listens(port) for port in self.fixture.ports[:4]])
+
+    async def refused(self, kind: type[_Error], call: object) -> _Error:
+        """The error of that kind that a call raises."""
+        try:
+            await call  # type: ignore[misc]
+        except kind as error:
+            return error
+        raise self.failureException(f"{kind.__name__} not raised")
+
+    def test_it_provides_the_contract(self) -> None:
+        self.assertTrue(verifyObject(IAmphoraDriver, self.driver))
+
+    async def test_an_amphora_that_is_up_tells_of_itself(self) -> None:
+        info = await self.driver.info(self.amphora)
+        self.assertTrue(info.hostname)
+        self.assertEqual(info.api_version, "1.0")
+        self.assertRegex(info.haproxy_version, r"\d+\.\d+")
+
+    async def test_it_serves_when_apply_returns(self) -> None:
+        self.assertEqual(await self.listening(), (False, False, False, False))
+        await self.driver.apply(self.amphora, tree_of(self.fixture, *self.fixture.ports[:2]), 1)
+        self.assertEqual(await self.listening(), (True, True, False, False))
+
+    async def test_applying_again_changes_nothing(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1)
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_it_serves_nothing_more_than_the_newest_tree(self) -> None:
+        first = tree_of(self.fixture, *self.fixture.ports[:2])
+        await self.driver.apply(self.amphora, first, 1)
+        second = tree_of(self.fixture, *self.fixture.ports[1:3], load_balancer_id=first.load_balancer.id)
+        await self.driver.apply(self.amphora, second, 2)
+        self.assertEqual(await self.listening(), (False, True, True, False))
+
+    async def test_a_tree_with_nothing_enabled_is_not_served(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        disabled = evolve(tree, listeners=(evolve(tree.listeners[0], admin_state_up=False),))
+        await self.driver.apply(self.amphora, disabled, 1)
+        self.assertEqual(await self.listening(), (False, False, False, False))
+        await self.driver.apply(self.amphora, evolve(tree, listeners=()), 1)
+        await self.driver.apply(self.amphora, tree, 1)
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_a_rejected_tree_leaves_what_runs(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        wrong = rejected(
+            tree_of(self.fixture, self.fixture.ports[1], load_balancer_id=tree.load_balancer.id),
+        )
+        error = await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, wrong, 2))
+        self.assertIn(self.amphora.id, str(error))
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_it_applies_a_good_tree_after_a_rejected_one(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, rejected(tree), 1))
+        self.assertEqual(await self.listening(), (False, False, False, False))
+        await self.driver.apply(self.amphora, tree, 1)
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_a_lower_fence_applies_nothing(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 7)
+        older = tree_of(self.fixture, self.fixture.ports[1], load_balancer_id=tree.load_balancer.id)
+        await self.refused(StaleFence, self.driver.apply(self.amphora, older, 6))
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_a_lower_fence_withdraws_nothing(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 7)
+        await self.refused(StaleFence, self.driver.withdraw(self.amphora, tree.load_balancer.id, 6))
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_a_lower_fence_does_not_bring_back_what_was_withdrawn(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 6)
+        await self.driver.withdraw(self.amphora, tree.load_balancer.id, 7)
+        await self.refused(StaleFence, self.driver.apply(self.amphora, tree, 6))
+        self.assertEqual(await self.listening(), (False, False, False, False))
+
+    async def test_withdrawing_ends_service_and_may_be_repeated(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
+        self.assertEqual(await self.listening(), (False, False, False, False))
+        await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
+
+    async def test_withdrawing_what_was_never_applied_is_no_error(self) -> None:
+        await self.driver.withdraw(self.amphora, str(uuid4()), 1)
+
+    async def test_load_balancers_of_one_amphora_do_not_touch_each_other(self) -> None:
+        first, second = tree_of(self.fixture, self.fixture.ports[0]), tree_of(self.fixture, self.fixture.ports[1])
+        await self.driver.apply(self.amphora, first, 9)
+        await self.driver.apply(self.amphora, second, 1)
+        self.assertEqual(await self.listening(), (True, True, False, False))
+        await self.driver.withdraw(self.amphora, first.load_balancer.id, 9)
+        self.assertEqual(await self.listening(), (False, True, False, False))
+
+    async def test_an_amphora_that_does_not_answer_is_unreachable(self) -> None:
+        await self.each_is_refused(AmphoraUnreachable, self.driver, self.fixture.silent)
+
+    async def test_an_amphora_without_an_address_is_unreachable(self) -> None:
+        await self.each_is_refused(AmphoraUnreachable, self.driver, evolve(self.amphora, lb_network_ip=None))
+
+    async def test_another_amphora_at_the_address_is_refused(self) -> None:
+        await self.each_is_refused(AmphoraRefused, self.driver, evolve(self.amphora, id=str(uuid4())))
+
+    async def test_a_strange_controller_is_refused(self) -> None:
+        await self.each_is_refused(AmphoraRefused, self.fixture.stranger, self.amphora)
+
+    async def each_is_refused(self, kind: type[_Error], driver: IAmphoraDriver, amphora: Amphora) -> None:
+        """No call of this driver with this amphora does anything."""
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.refused(kind, driver.info(amphora))
+        await self.refused(kind, driver.apply(amphora, tree, 1))
+        await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))
+        self.assertEqual(await self.listening(), (False, False, False, False))
+
+
+def make_amphora_driver_tests(fixture: Callable[[], AmphoraDriverFixture]) -> type[AmphoraDriverTests]:
+    """
+    The suite for the driver that a fixture holds, to be subclassed in a test module.
+
+    @param fixture: makes a new fixture for each test.
+    """
+
+    class BoundTests(AmphoraDriverTests):
+        def make_fixture(self) -> AmphoraDriverFixture:
+            return fixture()
+
+    return BoundTests

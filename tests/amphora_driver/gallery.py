@@ -1,0 +1,179 @@
+"""
+Trees that show each thing which can be asked of haproxy; what they become lies in C{golden/}.
+
+C{python -m tests.amphora_driver.gallery} writes those files anew, to be reviewed with C{git diff}.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.model.resources import (
+    AdditionalVip,
+    HealthMonitor,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    SessionPersistence,
+    Tree,
+)
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+AMPHORA: Final = "a0000000-0000-4000-8000-000000000001"
+LOAD_BALANCER: Final = "10000000-0000-4000-8000-000000000001"
+
+_CREATED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
+_ANY: Final[dict[str, Any]] = {"project_id": "a-project", "created_at": _CREATED_AT}
+_CHILD: Final[dict[str, Any]] = {**_ANY, "load_balancer_id": LOAD_BALANCER}
+
+
+def _id(kind: int, number: int) -> str:
+    return f"{kind}0000000-0000-4000-8000-{number:012d}"
+
+
+def load_balancer(**fields: Any) -> LoadBalancer:
+    """At 192.0.2.10."""
+    return LoadBalancer(**{"id": LOAD_BALANCER, "vip_address": "192.0.2.10", **_ANY, **fields})
+
+
+def listener(number: int = 1, **fields: Any) -> Listener:
+    """HTTP on port 80, for the pool of the same number."""
+    given = {"protocol": "HTTP", "protocol_port": 79 + number, "default_pool_id": _id(3, number)}
+    return Listener(**{"id": _id(2, number), **_CHILD, **given, **fields})
+
+
+def pool(number: int = 1, **fields: Any) -> Pool:
+    """HTTP, in turns."""
+    return Pool(**{"id": _id(3, number), **_CHILD, "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", **fields})
+
+
+def member(number: int, pool_number: int = 1, **fields: Any) -> Member:
+    """On port 8080."""
+    given = {"address": f"198.51.100.{number}", "protocol_port": 8080}
+    return Member(**{"id": _id(4, number), "pool_id": _id(3, pool_number), **_CHILD, **given, **fields})
+
+
+def monitor(type: str, pool_number: int = 1, **fields: Any) -> HealthMonitor:
+    """Each 5 s."""
+    given = {"type": type, "delay": 5, "timeout": 3, "max_retries": 2, "max_retries_down": 4}
+    return HealthMonitor(**{"id": _id(5, pool_number), "pool_id": _id(3, pool_number), **_CHILD, **given, **fields})
+
+
+def tree(*parts: Listener | Pool | Member | HealthMonitor, **fields: Any) -> Tree:
+    """A load balancer of those parts."""
+    return Tree(
+        load_balancer=load_balancer(**fields),
+        listeners=tuple(p for p in parts if isinstance(p, Listener)),
+        pools=tuple(p for p in parts if isinstance(p, Pool)),
+        members=tuple(p for p in parts if isinstance(p, Member)),
+        health_monitors=tuple(p for p in parts if isinstance(p, HealthMonitor)),
+    )
+
+
+def gallery() -> dict[str, Tree]:
+    """All trees, by name."""
+    http = (listener(), pool(), member(1), member(2))
+    return {
+        "http": tree(
+            listener(insert_headers={f"X-Forwarded-{what}": "true" for what in ("For", "Port", "Proto")}),
+            *http[1:],
+            monitor("HTTP", http_method="GET", url_path="/", expected_codes="200", http_version=1.0),
+        ),
+        "without_pool": tree(listener(default_pool_id=None)),
+        "without_member": tree(listener(), pool()),
+        "https_and_tcp": tree(
+            listener(1, protocol="HTTPS", protocol_port=443),
+            pool(1, protocol="HTTPS", lb_algorithm="LEAST_CONNECTIONS"),
+            member(1, 1, protocol_port=8443),
+            monitor("TLS-HELLO", 1),
+            listener(2, protocol="TCP", protocol_port=5432),
+            pool(2, protocol="TCP", lb_algorithm="SOURCE_IP"),
+            member(2, 2, protocol_port=5432),
+            monitor("TCP", 2),
+            listener(3, protocol="TCP", protocol_port=6379),
+            pool(3, protocol="TCP", lb_algorithm="SOURCE_IP_PORT"),
+            member(3, 3, protocol_port=6379),
+            listener(4, protocol="TCP", protocol_port=8000),
+            pool(4, protocol="HTTP", session_persistence=SessionPersistence(type="HTTP_COOKIE")),
+            member(4, 4),
+        ),
+        "proxy_protocol": tree(
+            listener(1),
+            pool(1, protocol="PROXY"),
+            member(1, 1),
+            listener(2, protocol="TCP"),
+            pool(2, protocol="PROXYV2"),
+            member(2, 2),
+            monitor("TCP", 2),
+        ),
+        "persistence": tree(
+            listener(1),
+            pool(1, session_persistence=SessionPersistence(type="SOURCE_IP")),
+            member(1, 1),
+            listener(2),
+            pool(2, session_persistence=SessionPersistence(type="HTTP_COOKIE")),
+            member(2, 2),
+            listener(3),
+            pool(3, session_persistence=SessionPersistence(type="APP_COOKIE", cookie_name="JSESSION#ID")),
+            member(3, 3),
+            listener(4, protocol="TCP"),
+            pool(4, protocol="TCP", session_persistence=SessionPersistence(type="SOURCE_IP")),
+            member(4, 4),
+        ),
+        "monitors": tree(
+            *http,
+            monitor(
+                "HTTP", http_method="HEAD", url_path="/it's/alive?a=1;b=$HOME", expected_codes="200, 202,300-302",
+                http_version=1.1, domain_name="www.example.com",
+            ),
+            listener(2), pool(2),
+            member(3, 2, monitor_address="2001:db8::9", monitor_port=9000), member(4, 2, monitor_port=9001),
+            monitor("HTTP", 2, http_version=1.1),
+            listener(3), pool(3), member(5, 3),
+            monitor("HTTPS", 3, url_path="/health", expected_codes="204", http_version=1.1, domain_name="example.com"),
+            listener(4), pool(4), member(6, 4),
+            monitor("TCP", 4, admin_state_up=False),
+        ),
+        "ipv6": tree(
+            listener(allowed_cidrs=("2001:db8::/32", "192.0.2.77/24")), pool(), member(1, address="2001:DB8::0:1"),
+            vip_address="2001:db8::10",
+            additional_vips=[AdditionalVip(ip_address="192.0.2.11"), AdditionalVip(ip_address="2001:db8::11")],
+        ),
+        "members": tree(
+            listener(), pool(), member(1, weight=256), member(2, weight=0), member(3, backup=True),
+            member(4, admin_state_up=False, backup=True), monitor("TCP"),
+        ),
+        "disabled": tree(
+            listener(1, admin_state_up=False), pool(1), member(1, 1), listener(2), pool(2, admin_state_up=False),
+            member(2, 2),
+        ),
+        "limits_and_timeouts": tree(
+            listener(
+                connection_limit=100, timeout_client_data=0, timeout_member_connect=1, timeout_member_data=2073600000,
+                timeout_tcp_inspect=500,
+            ),
+            pool(), member(1), monitor("TCP", delay=10**9, timeout=0),
+        ),
+        "shared_pool": tree(listener(1), listener(2, default_pool_id=_id(3, 1)), pool(), member(1)),
+        "nothing_enabled": tree(listener(admin_state_up=False), pool(), member(1)),
+        "load_balancer_disabled": tree(*http, admin_state_up=False),
+        "names_are_not_written": tree(
+            listener(name="a\nname", description="a\ndescription"), pool(name="\nx", description="\ny"),
+            member(1, name="\nz"), monitor("TCP", name="\nu"), name="\nglobal", description="\ndefaults",
+        ),
+    }  # fmt: skip
+
+
+def write() -> None:
+    """Write the golden files."""
+    renderer = Renderer()
+    for name, shown in gallery().items():
+        (GOLDEN / f"{name}.cfg").write_text(renderer.render(shown, AMPHORA))
+
+
+if __name__ == "__main__":
+    write()

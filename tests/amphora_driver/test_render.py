@@ -1,0 +1,193 @@
+"""From trees to haproxy's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from octavia_tx.amphora_driver.grammar import Unrenderable
+from octavia_tx.amphora_driver.render import TEMPLATE, Renderer, serves
+from octavia_tx.model.resources import AdditionalVip, SessionPersistence, Tree
+from octavia_tx.testing.strategies import hostile_text, trees
+from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, listener, member, monitor, pool, tree
+
+RENDERER = Renderer()
+
+
+def render(shown: Tree) -> str:
+    return RENDERER.render(shown, AMPHORA)
+
+
+class GoldenTests(SynchronousTestCase):
+    """The gallery becomes what was reviewed."""
+
+    def test_each_tree_becomes_its_golden_file(self) -> None:
+        for name, shown in gallery().items():
+            self.assertEqual(render(shown), (GOLDEN / f"{name}.cfg").read_text(), name)
+
+    def test_there_is_no_golden_file_without_a_tree(self) -> None:
+        self.assertEqual({path.stem for path in GOLDEN.iterdir()}, set(gallery()))
+
+
+class RenderTests(SynchronousTestCase):
+    """What is true of every tree."""
+
+    @given(trees())
+    def test_there_is_a_configuration_where_something_is_served(self, shown: Tree) -> None:
+        text = render(shown)
+        self.assertEqual(bool(text), serves(shown))
+        self.assertEqual(text, render(shown))
+
+    @given(trees())
+    def test_each_enabled_listener_and_each_member_reached_has_its_line(self, shown: Tree) -> None:
+        lines = [line.split() for line in render(shown).splitlines()]
+        enabled = [item for item in shown.listeners if item.admin_state_up and serves(shown)]
+        self.assertEqual([words[1] for words in lines if words[:1] == ["frontend"]], [item.id for item in enabled])
+        reached = [
+            member
+            for item in enabled
+            if (pool := shown.pool(item.default_pool_id)) is not None and pool.admin_state_up
+            for member in shown.members_of(pool.id)
+        ]
+        self.assertEqual([words[1] for words in lines if words[:1] == ["server"]], [m.id for m in reached])
+
+    def test_names_and_descriptions_are_not_written(self) -> None:
+        plain = tree(listener(), pool(), member(1), monitor("TCP"))
+        self.assertEqual(render(gallery()["names_are_not_written"]), render(plain))
+
+    def test_peers_are_named_by_amphora(self) -> None:
+        shown = gallery()["persistence"]
+        other = RENDERER.render(shown, "a0000000-0000-4000-8000-000000000002")
+        differing = [a for a, b in zip(render(shown).splitlines(), other.splitlines(), strict=True) if a != b]
+        self.assertEqual(len(differing), 1)
+        self.assertIn("    peer ", differing[0])
+
+
+# Where a tenant's text could get into a tree: what makes a tree of it.
+HOLES: dict[str, Any] = {
+    "vip_address": lambda text: tree(listener(), vip_address=text),
+    "additional_vip": lambda text: tree(listener(), additional_vips=[AdditionalVip(ip_address=text)]),
+    "load_balancer.id": lambda text: tree(listener(), id=text),
+    "listener.id": lambda text: tree(listener(id=text)),
+    "allowed_cidrs": lambda text: tree(listener(allowed_cidrs=(text,))),
+    "insert_headers": lambda text: tree(listener(insert_headers={text: "true"})),
+    "insert_headers.value": lambda text: tree(listener(insert_headers={"X-Forwarded-For": text})),
+    "pool.id": lambda text: tree(listener(default_pool_id=text), pool(id=text)),
+    "cookie_name": lambda text: tree(
+        listener(), pool(session_persistence=SessionPersistence(type="APP_COOKIE", cookie_name=text))
+    ),
+    "member.id": lambda text: tree(listener(), pool(), member(1, id=text)),
+    "member.address": lambda text: tree(listener(), pool(), member(1, address=text)),
+    "monitor_address": lambda text: tree(listener(), pool(), member(1, monitor_address=text), monitor("TCP")),
+    "http_method": lambda text: tree(listener(), pool(), monitor("HTTP", http_method=text)),
+    "url_path": lambda text: tree(listener(), pool(), monitor("HTTP", url_path=text)),
+    "expected_codes": lambda text: tree(listener(), pool(), monitor("HTTP", expected_codes=text)),
+    "domain_name": lambda text: tree(listener(), pool(), member(1), monitor("HTTPS", domain_name=text)),
+    "protocol_port": lambda text: tree(listener(protocol_port=text)),
+    "connection_limit": lambda text: tree(listener(connection_limit=text)),
+    "timeout_client_data": lambda text: tree(listener(timeout_client_data=text)),
+    "weight": lambda text: tree(listener(), pool(), member(1, weight=text)),
+    "delay": lambda text: tree(listener(), pool(), member(1), monitor("TCP", delay=text)),
+}
+
+
+class HostileTests(SynchronousTestCase):
+    """Text that would become configuration doesn't."""
+
+    @given(st.sampled_from(sorted(HOLES)), hostile_text)
+    def test_hostile_text_adds_no_line_and_no_character_of_its_own(self, hole: str, text: str) -> None:
+        try:
+            rendered = render(HOLES[hole](text))
+        except Unrenderable:
+            return
+        self.assertTrue(rendered.isascii())
+        self.assertTrue(rendered.replace("\n", "").isprintable())
+        known = {"global", "defaults", "peers", "frontend", "backend", "#"}
+        for line in rendered.splitlines():
+            self.assertTrue(not line or line.startswith("    ") or line.split()[0] in known, line)
+        self.assertEqual(rendered.count("\nglobal"), 1)
+        self.assertNotIn("10.0.0.1:80", rendered)
+
+    def test_each_way_out_of_a_line_is_refused_everywhere(self) -> None:
+        for hole, made in HOLES.items():
+            for good in (
+                "/a",
+                "192.0.2.1",
+                "192.0.2.0/24",
+                "200",
+                "GET",
+                "example.com",
+                AMPHORA,
+                "X-Forwarded-For",
+                "1",
+            ):
+                for mark in ("\n", "\r", "\n    server x 192.0.2.9:80", " backup", "\t", "\0", '"', "\\", "\u2028"):
+                    if hole == "insert_headers.value":
+                        self.assertNotIn("forwardfor", render(made(good + mark)))
+                    else:
+                        self.assertRaises(Unrenderable, render, made(good + mark))
+
+    def test_the_sentence_names_the_load_balancer_and_shows_the_value(self) -> None:
+        error = self.assertRaises(Unrenderable, render, tree(listener(), pool(), member(1, address="not one")))
+        self.assertIn("10000000-0000-4000-8000-000000000001", str(error))
+        self.assertIn("'not one' isn't an IP address", str(error))
+
+
+class LimitTests(SynchronousTestCase):
+    """What haproxy isn't asked to do here is refused, and says why."""
+
+    def refused(self, shown: Tree) -> str:
+        return str(self.assertRaises(Unrenderable, render, shown))
+
+    def test_a_listener_of_another_protocol_is_refused(self) -> None:
+        for protocol in ("UDP", "SCTP", "TERMINATED_HTTPS", "PROMETHEUS"):
+            self.assertIn(protocol, self.refused(tree(listener(protocol=protocol))))
+
+    def test_a_pool_that_does_not_fit_its_listener_is_refused(self) -> None:
+        self.assertIn("HTTPS", self.refused(tree(listener(), pool(protocol="HTTPS"))))
+        self.assertIn("UDP", self.refused(tree(listener(), pool(protocol="UDP"))))
+
+    def test_tls_to_members_is_refused(self) -> None:
+        self.assertIn("TLS", self.refused(tree(listener(), pool(tls_enabled=True))))
+
+    def test_a_monitor_of_another_type_is_refused(self) -> None:
+        for type in ("PING", "UDP-CONNECT", "SCTP"):
+            self.assertIn(type, self.refused(tree(listener(), pool(), monitor(type))))
+
+    def test_a_disabled_monitor_of_another_type_is_not(self) -> None:
+        shown = tree(listener(), pool(), member(1), monitor("PING", admin_state_up=False))
+        self.assertEqual(render(shown), render(tree(listener(), pool(), member(1))))
+
+    def test_a_vip_without_an_address_is_refused(self) -> None:
+        self.assertIn("None isn't an IP address", self.refused(tree(listener(), vip_address=None)))
+
+
+class TemplateTests(SynchronousTestCase):
+    """An operator's templates."""
+
+    def renderer(self, template: str) -> Renderer:
+        path = Path(self.mktemp()) / TEMPLATE
+        path.parent.mkdir(parents=True)
+        path.write_text(template)
+        return Renderer(path.parent.parent)
+
+    def test_an_operators_template_takes_the_place_of_ours(self) -> None:
+        renderer = self.renderer("# {{ load_balancer.id | id }}\n")
+        self.assertEqual(renderer.render(tree(listener()), AMPHORA), "# 10000000-0000-4000-8000-000000000001\n")
+
+    def test_a_directory_without_it_leaves_ours(self) -> None:
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        self.assertEqual(Renderer(directory).render(tree(listener()), AMPHORA), render(tree(listener())))
+
+    def test_a_template_can_not_write_a_value_that_was_not_checked(self) -> None:
+        for expression in ("load_balancer.id", "load_balancer.name", "'# ' ~ amphora_id", "vips", "None", "1.5"):
+            self.assertRaises(
+                Unrenderable,
+                lambda text: self.renderer(text).render(tree(listener()), AMPHORA),
+                "{{ " + expression + " }}",
+            )
