@@ -34,11 +34,13 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
     """
     A connection that notices at once when its server goes.
 
-    @ivar lost: called once, when the connection ends in whatever way.
+    @ivar lost: called once, when the connection ends while no query runs, or is closed.
+    @ivar notified: called with each notification's channel and payload. It must not raise.
     """
 
     cursorFactory = _Cursor
     lost: Callable[[Connection], None] | None = None
+    notified: Callable[[str, str], None] | None = None
 
     @property
     def usable(self) -> bool:
@@ -56,10 +58,19 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         except psycopg2.Error:
             self.close()
 
+    def checkForNotifies(self) -> None:
+        """Pass on what was notified, at once."""
+        notifies = self._connection.notifies
+        while notifies:
+            notification = notifies.pop(0)
+            if self.notified is not None:
+                self.notified(notification.channel, notification.payload)
+
     def close(self) -> None:
         """End it now, without a word that could block. Whoever waits for a query gets an error."""
         if self._connection is not None:
             super().close()
+            self._connection.close()  # one that broke by itself holds its socket until now
         lost, self.lost = self.lost, None
         if lost is not None:
             lost(self)

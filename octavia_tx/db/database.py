@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.python.failure import Failure
 
 from octavia_tx.db.connection import Connection, address
@@ -40,7 +40,6 @@ class Database(Service):
         self._sql = directory() if sql is None else sql
         self._statements = load(self._sql)
         self._pool = Pool(self._connect, size)
-        self._finishing: set[Deferred[Any]] = set()
         self._ears: list[Listening] = []
 
     @property
@@ -63,7 +62,6 @@ class Database(Service):
             where=self.where,
             deadline=self._deadline if deadline is None else deadline,
             read_only=read_only,
-            finishing=self._keep_until_finished,
         )
 
     async def fetch(self, statement: str, **values: Any) -> list[dict[str, Any]]:
@@ -96,22 +94,13 @@ class Database(Service):
     async def _stop(self) -> None:
         for ear in self._ears:
             await ear.stop()
-        self._pool.close()
-        if self._finishing:
-            await DeferredList(list(self._finishing), consumeErrors=True)
-        self._pool.abort()
-
-    def _keep_until_finished(self, ending: Deferred[Any]) -> None:
-        self._finishing.add(ending)
-
-        def finished(result: Any) -> Any:
-            self._finishing.discard(ending)
-            return result
-
-        ending.addBoth(finished)
+        late = self._reactor.callLater(self._deadline, self._pool.abort)
+        await self._pool.close()
+        if late.active():
+            late.cancel()
 
     def _connect(self) -> Deferred[Connection]:
-        """Open a connection, within the deadline."""
+        """Open a connection, within the deadline. May be cancelled."""
         connection, opening = self._address.connect(self._reactor)
         late = False
 
@@ -132,4 +121,10 @@ class Database(Service):
             why = f"no answer within {self._deadline:g} seconds." if late else first_line(result.value)
             raise DatabaseUnavailable(f"Can't connect to PostgreSQL at {self.where}: {why}")
 
-        return opening.addBoth(tried)
+        def give_up_waiting(waiting: Deferred[Connection]) -> None:
+            waiting.errback(CancelledError())
+            connection.close()
+
+        waiting: Deferred[Connection] = Deferred(give_up_waiting)
+        opening.addBoth(tried).addBoth(lambda result: None if waiting.called else waiting.callback(result))
+        return waiting

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -83,10 +82,10 @@ class Listening:
         connection = self._connection = await self._connect()
         lost: Deferred[None] = Deferred()
         connection.lost = lambda _: lost.callback(None)
-        connection.addNotifyObserver(self._notified)
+        connection.notified = lambda channel, payload: self._tell(payload)
         try:
             await self._ask(connection, f"LISTEN {self._channel}")
-            self._heard("")
+            self._tell("")
             self._tried()
             while connection.usable:
                 await self._sleep(self.PING, until=lost)
@@ -123,6 +122,7 @@ class Listening:
             if timer.active():
                 timer.cancel()
 
-    def _notified(self, notification: Any) -> None:
-        if notification.channel == self._channel:
-            self._heard(notification.payload)
+    def _tell(self, payload: str) -> None:
+        """The boundary to whoever listens: an error of theirs is logged, and listening goes on."""
+        told = maybeDeferred(self._heard, payload)
+        told.addErrback(lambda failure: log.failure("A listener to {channel} failed", failure, channel=self._channel))

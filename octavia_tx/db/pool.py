@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from octavia_tx.db.connection import Connection
 from octavia_tx.errors import DatabaseUnavailable
+
+CLOSED = "The database is closed: this process is on its way out."
 
 
 class Pool:
@@ -28,65 +30,87 @@ class Pool:
         self._connect = connect
         self._size = size
         self._idle: list[Connection] = []
-        self._live: set[Connection] = set()
+        self._lent: set[Connection] = set()
         self._opening = 0
         self._waiting: deque[Deferred[Connection]] = deque()
-        self._closed = False
+        self._closing: Deferred[None] | None = None
 
     def acquire(self) -> Deferred[Connection]:
-        """A connection for one transaction. Give it back with L{release}. May be cancelled."""
-        if self._closed:
-            raise DatabaseUnavailable("The database is closed: this process is on its way out.")
+        """
+        A connection for one transaction. Give it back with L{release}. May be cancelled.
+
+        @raise DatabaseUnavailable: (the Deferred) none could be opened, or the pool is closed.
+        """
+        if self._closing is not None:
+            return fail(DatabaseUnavailable(CLOSED))
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
-                return succeed(connection)
+                return succeed(self._lend(connection))
         waiter: Deferred[Connection] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
         self._open_more()
         return waiter
 
     def release(self, connection: Connection) -> None:
-        """Take a connection back. A closed one is forgotten, and replaced if someone waits."""
-        if not connection.usable:
-            self._live.discard(connection)
-            self._open_more()
-        elif self._closed:
+        """Take a connection back. A broken one is forgotten, and replaced if someone waits."""
+        self._lent.discard(connection)
+        self._put(connection)
+
+    def close(self) -> Deferred[None]:
+        """End the idle connections and refuse whoever waits. Fires when those that are lent have come back."""
+        if self._closing is None:
+            self._closing = Deferred()
+            idle, self._idle = self._idle, []
+            for connection in idle:
+                connection.close()
+            self._refuse(Failure(DatabaseUnavailable(CLOSED)))
+            self._check_closed()
+        return self._closing
+
+    def abort(self) -> None:
+        """End the lent ones too, whatever they do."""
+        for connection in tuple(self._lent):
             connection.close()
+
+    def _lend(self, connection: Connection) -> Connection:
+        self._lent.add(connection)
+        return connection
+
+    def _put(self, connection: Connection) -> None:
+        if not connection.usable or self._closing is not None:
+            connection.close()
+            self._open_more()
+            self._check_closed()
         elif self._waiting:
-            self._waiting.popleft().callback(connection)
+            self._waiting.popleft().callback(self._lend(connection))
         else:
             self._idle.append(connection)
 
-    def close(self) -> None:
-        """End the idle ones, refuse whoever waits; those that are lent end when they come back."""
-        self._closed = True
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-        self._refuse(Failure(DatabaseUnavailable("The database is closed: this process is on its way out.")))
-
-    def abort(self) -> None:
-        """End all of them, lent ones too."""
-        for connection in tuple(self._live):
-            connection.close()
+    def _check_closed(self) -> None:
+        if self._closing is not None and not self._closing.called and not self._lent and not self._opening:
+            self._closing.callback(None)
 
     def _open_more(self) -> None:
-        while self._opening < len(self._waiting) and len(self._live) + self._opening < self._size and not self._closed:
+        while self._opening < len(self._waiting) and self._living < self._size:
             self._opening += 1
             self._connect().addCallbacks(self._opened, self._failed)
 
+    @property
+    def _living(self) -> int:
+        return len(self._idle) + len(self._lent) + self._opening
+
     def _opened(self, connection: Connection) -> None:
         self._opening -= 1
-        self._live.add(connection)
         connection.lost = self._lost
-        self.release(connection)
+        self._put(connection)
 
     def _failed(self, reason: Failure) -> None:
         self._opening -= 1
         # While some connections work, whoever waits gets one of those sooner than an error helps.
-        if not self._live:
+        if not self._lent:
             self._refuse(reason)
+        self._check_closed()
 
     def _refuse(self, reason: Failure) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -94,6 +118,6 @@ class Pool:
             waiter.errback(reason)
 
     def _lost(self, connection: Connection) -> None:
-        self._live.discard(connection)
+        """An idle one broke; a lent one's borrower notices by itself."""
         if connection in self._idle:
             self._idle.remove(connection)

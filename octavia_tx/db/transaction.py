@@ -11,11 +11,12 @@ isolation each statement sees what is committed when it starts, inside a transac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -50,7 +51,6 @@ class Transaction:
         where: str,
         deadline: float,
         read_only: bool = False,
-        finishing: Callable[[Deferred[Any]], None],
     ) -> None:
         self._clock = clock
         self._pool = pool
@@ -58,7 +58,6 @@ class Transaction:
         self._where = where
         self._deadline = deadline
         self._read_only = read_only
-        self._finishing = finishing
         self._connection: Connection | None = None
         self._timer: IDelayedCall | None = None
         self._waiter: Deferred[Connection] | None = None
@@ -95,22 +94,20 @@ class Transaction:
         await self._perform(Statement("script", text, reads=False), None)
 
     async def _perform(self, statement: Statement, values: Mapping[str, Any] | None) -> Any:
+        connection = self._connection
+        if connection is None or self._running is not None:
+            raise RuntimeError("A transaction runs one statement at a time, and only inside its 'async with'.")
+        if self._expired:
+            raise self._too_late()
+        if self._error is not None:
+            raise self._error
         query = statement.text
         if not (statement.reads or self._begun):
             if self._read_only:
                 raise ValueError(f"Statement {statement.name} writes; the transaction is for reading.")
             self._begun = True
             query = "BEGIN;" + query
-        return await self._query(query, values)
-
-    async def _query(self, query: str, values: Mapping[str, Any] | None) -> Any:
-        if self._connection is None or self._running is not None:
-            raise RuntimeError("A transaction runs one statement at a time, and only inside its 'async with'.")
-        if self._expired:
-            raise self._too_late()
-        if self._error is not None:
-            raise self._error
-        running = self._connection.perform(query, values)
+        running = connection.perform(query, values)
         self._running = running
         running.addBoth(self._answered)
         return await shielded(running)
@@ -118,7 +115,9 @@ class Transaction:
     def _answered(self, result: Any) -> Any:
         self._running = None
         if not isinstance(result, Failure):
-            return result
+            if self._connection is not None and self._connection.usable:
+                return result
+            result = Failure(ConnectionDone())  # the answer came, but its rows went with the connection
         translated = self._translated(result)
         if self._begun:
             self._error = translated.value
@@ -172,7 +171,6 @@ class Transaction:
         committing = self._connection.perform("COMMIT", None)
         committing.addErrback(self._in_doubt)
         committing.addBoth(self._ended)
-        self._finishing(committing)
         await shielded(committing)
 
     def _in_doubt(self, failure: Failure) -> Failure:
@@ -202,7 +200,6 @@ class Transaction:
         else:
             running.addBoth(answered)
         ended.addCallback(undo).addErrback(broken).addBoth(self._ended)
-        self._finishing(ended)
         return ended
 
     def _ended(self, result: Any) -> Any:
