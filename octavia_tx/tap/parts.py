@@ -19,6 +19,7 @@ from twisted.web.server import Site
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.api.front import BoundedRequest
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -125,7 +126,8 @@ class Parts:
         """The tenants' and operators' API."""
         provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
         api = Api(self.reactor, database, Providers((provider,)), self.network())
-        self._listen("api.listen", self.settings.api.listen, site(api.resource()))
+        self.stack.push_async_callback(api.drain)
+        self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
 
     def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
         """The API for amphorae; gives its URL."""
@@ -133,7 +135,9 @@ class Parts:
         api = AmphoraApi(database, renderer.render)
         tls = MutualTLS(authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
         port = self._listen(
-            "amphora_api.listen", settings.listen, TLSMemoryBIOFactory(tls, False, site(api.resource()), self.reactor)
+            "amphora_api.listen",
+            settings.listen,
+            TLSMemoryBIOFactory(tls, False, QuietSite(api.resource()), self.reactor),
         )
         return f"https://{settings.listen.reachable(port)}"
 
@@ -152,8 +156,13 @@ class Parts:
         return int(port.getHost().port)
 
 
-def site(resource: IResource) -> Site:
-    """HTTP around a resource: idle connections end after a minute; each request is one line of our own log, if any."""
-    made = Site(resource, timeout=60)
-    made.noisy = False
-    return made
+class QuietSite(Site):
+    """HTTP around a resource. Idle connections end after a minute; what is worth a line is logged by the resource."""
+
+    noisy = False
+
+    def __init__(self, resource: IResource) -> None:
+        super().__init__(resource, requestFactory=BoundedRequest, timeout=60)  # type: ignore[no-untyped-call]
+
+    def log(self, request: object) -> None:
+        """Twisted's own line for each request is left out."""
