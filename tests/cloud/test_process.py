@@ -6,7 +6,7 @@ import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
@@ -196,7 +196,7 @@ class ProcessComputeTests(SynchronousTestCase):
 
     def test_the_agent_ends_before_haproxy_does(self) -> None:
         self.ensure()
-        self.host.begin("haproxy", self.directory)
+        self.host.alive[1] = ("haproxy", self.directory)
         self.later(self.compute.destroy(self.amphora_id), 0.5)
         self.assertEqual(self.host.signals, [("agent", SIGTERM), ("haproxy", SIGTERM)])
         self.assertEqual(list(self.root.iterdir()), [self.root / "lock"])
@@ -227,6 +227,30 @@ class ProcessComputeTests(SynchronousTestCase):
         found = self.now(self.compute.find(self.amphora_id))
         assert found is not None
         self.assertFalse(found.running)
+
+    def die_while_another_holds_the_lock(self) -> BinaryIO:
+        self.compute.startService()
+        self.ensure()
+        lock = self.machines.lock()
+        assert lock is not None
+        self.addCleanup(lock.close)
+        self.kill()
+        self.pass_time(1.05)
+        return lock
+
+    def test_what_another_destroyed_meanwhile_is_not_revived(self) -> None:
+        lock = self.die_while_another_holds_the_lock()
+        self.machines.condemn(self.amphora_id)
+        lock.close()
+        self.pass_time(1)
+        self.assertEqual(len(self.host.started), 1)
+
+    def test_what_another_started_meanwhile_is_not_started_twice(self) -> None:
+        lock = self.die_while_another_holds_the_lock()
+        self.host.begin("agent", self.directory)
+        lock.close()
+        self.pass_time(1)
+        self.assertEqual(len(self.host.started), 1)
 
     def test_a_machine_being_destroyed_cannot_be_asked_for(self) -> None:
         self.ensure()
