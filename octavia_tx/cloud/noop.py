@@ -21,6 +21,7 @@ from octavia_tx.model.vips import choose_address, port_of
 
 AGENTS = "100.64.0.0/10"  # RFC 6598: no one's, and large
 VIPS = "198.18.0.0/15"  # RFC 2544: for benchmarks
+ANYWHERE = "0.0.0.0/0"  # a subnet that holds every address, so that nobody refuses any
 
 
 NETWORK_ID = str(uuid5(NAMESPACE_URL, "urn:octavia-tx:noop"))
@@ -64,7 +65,7 @@ class NoopNetwork:
 
     async def subnet(self, subnet_id: str) -> Subnet | None:
         """A subnet of that id, whatever it is; all are of one network."""
-        return Subnet(id=subnet_id, name="noop", network_id=NETWORK_ID, cidr=VIPS, ip_version=4)
+        return Subnet(id=subnet_id, name="noop", network_id=NETWORK_ID, cidr=ANYWHERE, ip_version=4)
 
     async def network(self, network_id: str) -> Network | None:
         """A network of that id, whatever it is; all have the same subnet."""

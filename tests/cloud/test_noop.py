@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.cloud.noop import NoopCompute, NoopNetwork
+from octavia_tx.model.validation import anywhere
 from octavia_tx.testing.network import asking
 
 
@@ -18,6 +19,11 @@ class NoopTests(SynchronousTestCase):
         amphora_id = str(uuid4())
         one, other = (self.successResultOf(Deferred.fromCoroutine(NoopCompute().find(amphora_id))) for _ in range(2))
         self.assertEqual(one, other)
+
+    def test_a_subnet_holds_every_address(self) -> None:
+        subnet = self.successResultOf(Deferred.fromCoroutine(NoopNetwork().subnet("s")))
+        assert subnet is not None
+        self.assertTrue(anywhere(subnet))
 
     def test_a_thousand_load_balancers_get_a_thousand_addresses(self) -> None:
         network, taken = NoopNetwork(), set[str]()
