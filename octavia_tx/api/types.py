@@ -73,7 +73,7 @@ class Grammar:
 
     @_compiled.default
     def _compile(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
+        return re.compile(self.pattern, re.ASCII)
 
     def decode(self, given: Any, where: str) -> str:
         if not isinstance(given, str) or len(given) > self.longest or not self._compiled.fullmatch(given):

@@ -1,0 +1,71 @@
+"""What amphorae can do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.errors import IncompatibleConfiguration
+from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.resources import Tree
+from tests.model.test_validation import BALANCER, listener, member, monitor, pool
+
+
+class AmphoraProviderTests(SynchronousTestCase):
+    """Asked before anything is written."""
+
+    provider = AmphoraProvider()
+
+    def check(self, **tree: Any) -> None:
+        """Ask about a tree."""
+        asked = Tree(**{"load_balancer": BALANCER, **tree})
+        self.successResultOf(Deferred.fromCoroutine(self.provider.check(asked)))
+
+    def refuses(self, field: str, **tree: Any) -> None:
+        """It says that it can't do this, and names the field."""
+        asked = Tree(**{"load_balancer": BALANCER, **tree})
+        failure = self.failureResultOf(Deferred.fromCoroutine(self.provider.check(asked)), IncompatibleConfiguration)
+        self.assertIn(field, str(failure.value))
+
+    def test_it_is_a_provider(self) -> None:
+        verifyObject(IProviderDriver, self.provider)
+
+    def test_it_balances_http_and_tcp(self) -> None:
+        for protocol in ("HTTP", "HTTPS", "TCP"):
+            self.check(listeners=(listener(protocol),))
+        for protocol in ("HTTP", "HTTPS", "TCP", "PROXY", "PROXYV2"):
+            self.check(pools=(pool(protocol),))
+        for kind in ("HTTP", "HTTPS", "TCP", "TLS-HELLO"):
+            self.check(health_monitors=(monitor(kind),))
+        self.check(members=(member("192.0.2.2", backup=True),))
+
+    def test_it_does_not_balance_other_protocols(self) -> None:
+        for protocol in ("UDP", "SCTP", "PROMETHEUS", "TERMINATED_HTTPS"):
+            self.refuses("listener.protocol", listeners=(listener("HTTP"), listener(protocol)))
+        for protocol in ("UDP", "SCTP"):
+            self.refuses("pool.protocol", pools=(pool(protocol),))
+        for kind in ("PING", "UDP-CONNECT", "SCTP"):
+            self.refuses("healthmonitor.type", health_monitors=(monitor(kind),))
+
+    def test_it_has_no_use_for_certificates(self) -> None:
+        for name in ("default_tls_container_ref", "client_ca_tls_container_ref", "client_crl_container_ref"):
+            self.refuses(name, listeners=(listener(**{name: "secret"}),))
+        self.refuses("sni_container_refs", listeners=(listener(sni_container_refs=("secret",)),))
+        for name in ("tls_container_ref", "ca_tls_container_ref", "crl_container_ref"):
+            self.refuses(name, pools=(pool(**{name: "secret"}),))
+        self.refuses("tls_enabled", pools=(pool(tls_enabled=True),))
+
+    def test_it_has_one_vip_and_no_rules_for_it(self) -> None:
+        self.refuses("additional_vips", load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
+        self.refuses("vip_qos_policy_id", load_balancer=evolve(BALANCER, vip_qos_policy_id="q"))
+        self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
+        self.refuses("vnic_type", members=(member("192.0.2.2", vnic_type="direct"),))
+
+    def test_without_amphorae_nothing_is_refused(self) -> None:
+        self.provider = AmphoraProvider(accept_all=True)
+        self.check(listeners=(listener("UDP"),), pools=(pool(tls_enabled=True),), health_monitors=(monitor("PING"),))
