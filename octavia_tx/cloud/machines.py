@@ -29,8 +29,8 @@ from octavia_tx.cloud.processes import private
 from octavia_tx.errors import OutOfResources
 from octavia_tx.model.addresses import sequence
 from octavia_tx.model.amphora import Boot
+from octavia_tx.wire.rest import AGENT_PORT
 
-AGENT_PORT = 9443
 RECORD = "machine.toml"
 _CONDEMNED = ".deleting"
 _TEMPORARY = ".new-"

@@ -22,12 +22,13 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from octavia_tx.cloud.machines import AGENT_PORT, Machines, Place
+from octavia_tx.cloud.machines import Machines, Place
 from octavia_tx.cloud.processes import AGENT_CONFIG, CONFIG_OPTION, Processes
 from octavia_tx.cloud.restarts import Restarts
 from octavia_tx.errors import CloudError
 from octavia_tx.interfaces import IComputeDriver
 from octavia_tx.model.amphora import Boot, Machine
+from octavia_tx.wire.rest import AGENT_PORT
 
 # All in seconds.
 SUPERVISION_INTERVAL = 1.0
