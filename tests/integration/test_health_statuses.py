@@ -279,9 +279,10 @@ class Outage(HealthCase):
         await self.until_statuses(ONLINE, ONLINE, ONLINE, ONLINE, ONLINE)
         self.server.signal(signal.SIGSTOP)
         self.addCleanup(self.server.signal, signal.SIGCONT)
-        for bytes_in in (10, 20, 30):
+        for bytes_in in (10, 30, 20):
             self.send(report_of(self.tree, "DOWN", "UP", bytes_in=bytes_in))
-            await deferLater(reactor, 0.5)
+        # Long enough for an attempt to fail.
+        await deferLater(reactor, self.deadline + 0.5)
         self.server.signal(signal.SIGCONT)
         await self.until_statuses(DEGRADED, DEGRADED, DEGRADED, ERROR, ONLINE)
         async with self.database.transaction() as tx:
