@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.config import load
@@ -27,6 +29,15 @@ class Loading(SynchronousTestCase):
         self.assertEqual(settings.database.dsn, "")
         self.assertEqual(settings.api.listen, Listen("tcp", 9876, "127.0.0.1"))
         self.assertEqual((settings.compute.driver, settings.network.driver), ("process", "loopback"))
+
+    def test_the_sample_file_shows_every_default(self) -> None:
+        sample = Path(__file__).parent.parent / "etc" / "octavia-tx.toml"
+        self.assertEqual(load(sample, {}), load(None, {}))
+        given = tomllib.loads(sample.read_text())
+        settings = load(None, {})
+        for section in attrs.fields(type(settings)):
+            known = {a.name for a in attrs.fields(type(getattr(settings, section.name)))}
+            self.assertEqual(set(given[section.name]) | {"directory"}, known | {"directory"}, section.name)
 
     def test_the_file_overrides_the_defaults_and_the_environment_the_file(self) -> None:
         path = self.file('[health]\ninterval = 2\nreceivers = ["198.51.100.1:5555"]\n[controller]\nconcurrency = 3\n')
