@@ -76,12 +76,14 @@ class HealthSettings:
     @ivar receivers: C{address:port} to which amphorae send; empty: the address listened on.
     @ivar interval: seconds between an amphora's heartbeats.
     @ivar flush_interval: seconds for which reports are gathered into one write.
+    @ivar shared_key: the one key of OpenStack's amphorae, where there are any.
     """
 
     listen: Listen = Listen("udp", 5555, "127.0.0.1")
     receivers: tuple[str, ...] = ()
     interval: Seconds = Seconds(5.0)
     flush_interval: Seconds = Seconds(0.2)
+    shared_key: str = field(default="", repr=False)
 
 
 @frozen(kw_only=True)

@@ -142,9 +142,11 @@ class Parts:
         return f"https://{settings.listen.reachable(port)}"
 
     def _listen(self, name: str, where: Listen, protocol: IProtocolFactory | DatagramProtocol) -> int:
-        listen = self.reactor.listenUDP if where.kind == "udp" else self.reactor.listenTCP
         try:
-            port = listen(where.port, protocol, interface=where.interface)
+            if where.kind == "udp":
+                port = self.reactor.listenUDP(where.port, protocol, where.interface, maxPacketSize=65535)
+            else:
+                port = self.reactor.listenTCP(where.port, protocol, interface=where.interface)
         except CannotListenError as error:
             raise SettingsError((f"{name}: port {where.port} can't be listened on: {error.socketError}",)) from error
 
