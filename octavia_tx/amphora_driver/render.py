@@ -51,6 +51,11 @@ class Backend:
     proxy: Word | None
 
     @property
+    def remembers(self) -> bool:
+        """Whether haproxy keeps a table of which client is tied to which member."""
+        return self.persistence is not None and self.persistence.type is not Persistence.HTTP_COOKIE
+
+    @property
     def hashed(self) -> bool:
         """Whether the client's address chooses the member."""
         return self.pool.lb_algorithm in (Algorithm.SOURCE_IP, Algorithm.SOURCE_IP_PORT)
@@ -112,10 +117,12 @@ class Renderer:
             return ""
         vips = (tree.load_balancer.vip_address, *(v.ip_address for v in tree.load_balancer.additional_vips))
         try:
+            frontends = [_frontend(tree, listener) for listener in tree.listeners if listener.admin_state_up]
             return self._template.render(
                 load_balancer=tree.load_balancer,
                 vips=vips,
-                frontends=[_frontend(tree, listener) for listener in tree.listeners if listener.admin_state_up],
+                frontends=frontends,
+                remembers=any(f.backend is not None and f.backend.remembers for f in frontends),
                 amphora_id=amphora_id,
                 peer=peer(peer_name(amphora_id)),
             )

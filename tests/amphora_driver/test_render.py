@@ -59,6 +59,10 @@ class RenderTests(SynchronousTestCase):
         plain = tree(listener(), pool(), member(1), monitor("TCP"))
         self.assertEqual(render(gallery()["names_are_not_written"]), render(plain))
 
+    def test_there_are_peers_only_where_there_is_something_to_hand_on(self) -> None:
+        found = {name for name, shown in gallery().items() if "\npeers " in render(shown)}
+        self.assertEqual(found, {"persistence"})
+
     def test_peers_are_named_by_amphora(self) -> None:
         shown = gallery()["persistence"]
         other = RENDERER.render(shown, "a0000000-0000-4000-8000-000000000002")

@@ -1,0 +1,152 @@
+"""haproxy itself, run on a rendered configuration, and members for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+import treq
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.error import ConnectError, ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol, Protocol
+from twisted.internet.task import deferLater
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from twisted.web.client import Agent
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from octavia_tx.cloud.binaries import find_haproxy
+from octavia_tx.wire.rest import peer_name
+from tests.amphora_driver.gallery import AMPHORA
+
+PATIENCE: Final = 5.0  # seconds
+POLL: Final = 0.02
+
+
+def free_port(address: str) -> int:
+    """A port of that address that nobody uses now."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as found:
+        found.bind((address, 0))
+        return int(found.getsockname()[1])
+
+
+async def checked(path: Path) -> tuple[int, str]:
+    """haproxy's exit code and words about a configuration."""
+    arguments = ["-c", "-L", peer_name(AMPHORA), "-f", str(path)]
+    out, err, code = await getProcessOutputAndValue(find_haproxy(), arguments, os.environ)
+    return code, (out + err).decode()
+
+
+async def listens(address: str, port: int) -> bool:
+    """Whether a connection is accepted there."""
+    try:
+        client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=1), Protocol())
+    except ConnectError:
+        return False
+    client.transport.abortConnection()
+    return True
+
+
+class _Watch(ProcessProtocol):
+    def __init__(self) -> None:
+        self.said = b""
+        self.ended: Deferred[None] = Deferred()
+
+    def outReceived(self, data: bytes) -> None:
+        self.said += data
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        self.ended.callback(None)
+
+
+class HaproxyProcess:
+    """A master and its workers; gone when the test is over."""
+
+    def __init__(self, case: TestCase, configuration: str, amphora_id: str) -> None:
+        self._path = Path(case.mktemp())
+        self._path.write_text(configuration)
+        self._watch = _Watch()
+        program = find_haproxy()
+        arguments = [program, "-W", "-L", peer_name(amphora_id), "-f", str(self._path)]
+        self._process = reactor.spawnProcess(self._watch, program, arguments, env=os.environ)
+        case.addCleanup(self._stop)
+
+    async def serves(self, address: str, port: int) -> None:
+        """Wait until it accepts connections there."""
+        for _ in range(int(PATIENCE / POLL)):
+            if await listens(address, port):
+                return
+            await deferLater(reactor, POLL)
+        raise AssertionError(f"haproxy doesn't listen on {address}:{port}: {self._watch.said.decode()}")
+
+    async def reload(self, configuration: str) -> None:
+        """Run another configuration, and wait until the new worker has taken over."""
+        self._path.write_text(configuration)
+        before = self._watch.said.count(b"Loading success")
+        self._process.signalProcess(signal.SIGUSR2)
+        for _ in range(int(PATIENCE / POLL)):
+            if self._watch.said.count(b"Loading success") > before:
+                return
+            await deferLater(reactor, POLL)
+        raise AssertionError(f"haproxy doesn't reload: {self._watch.said.decode()}")
+
+    def _stop(self) -> Deferred[None]:
+        if not self._watch.ended.called:
+            with contextlib.suppress(ProcessExitedAlready):
+                self._process.signalProcess(signal.SIGTERM)
+        return self._watch.ended.addTimeout(PATIENCE, reactor)
+
+
+class MemberServer:
+    """A web server that says its name; gone when the test is over."""
+
+    class _Name(Resource):
+        isLeaf = True
+
+        def __init__(self, server: MemberServer) -> None:
+            super().__init__()
+            self._server = server
+
+        def render(self, request: IRequest) -> bytes | int:
+            self._server.hosts.append(request.getHeader("host"))
+            if self._server.hangs_up:
+                request.transport.abortConnection()
+                return NOT_DONE_YET
+            request.setResponseCode(self._server.status)
+            return self._server.name.encode()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.status = 200
+        self.hangs_up = False
+        self.hosts: list[str | None] = []
+        self.port = 0
+
+    async def start(self, case: TestCase) -> MemberServer:
+        """Listen on a port of 127.0.0.1."""
+        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(self._Name(self)))
+        self.port = self._listening.getHost().port
+        case.addCleanup(self.stop)
+        return self
+
+    def stop(self) -> Deferred[None]:
+        """Accept no connection any more."""
+        return maybeDeferred(self._listening.stopListening)
+
+
+async def ask(address: str, port: int, source: str | None = None, method: str = "GET") -> tuple[int, str]:
+    """Status and body of one request on a connection of its own."""
+    agent = Agent(reactor, bindAddress=(source, 0) if source else None)
+    response = await treq.request(method, f"http://{address}:{port}/", agent=agent, persistent=False)
+    return response.code, await response.text()
