@@ -131,7 +131,7 @@ async def load_balancer_of(tx: Transaction, call: Call, identifier: str, where: 
     """
     found = await load_balancers.get(tx, identifier)
     if found is None or not call.caller.sees(found.project_id):
-        raise _missing("Load Balancer", identifier, where)
+        raise _missing("Load balancer", identifier, where)
     return found
 
 
