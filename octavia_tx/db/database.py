@@ -93,7 +93,7 @@ class Database(Service):
 
     async def _stop(self) -> None:
         for ear in self._ears:
-            await ear.stop()
+            ear.stop()
         late = self._reactor.callLater(self._deadline, self._pool.abort)
         await self._pool.close()
         if late.active():

@@ -47,6 +47,7 @@ class Listening:
         self._connection: Connection | None = None
         self.first: Deferred[None] = Deferred()
         self._loop: Deferred[None] | None = None
+        self._stopped = False
 
     def start(self) -> None:
         """Listen from now on."""
@@ -56,19 +57,21 @@ class Listening:
             lambda failure: log.failure("Listening on {channel} ended", failure, channel=self._channel)
         )
 
-    async def stop(self) -> None:
-        """Hear nothing from now on."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await self._loop
+    def stop(self) -> None:
+        """Hear nothing from now on. May be called by who is being told something."""
+        self._stopped = True
         if self._connection is not None:
             self._connection.close()
+        if self._loop is not None:
+            self._loop.cancel()
 
     async def _listen_always(self) -> None:
-        while True:
+        while not self._stopped:
             try:
                 await self._listen_once()
             except DatabaseUnavailable as error:
+                if self._stopped:
+                    break
                 log.warn("Not hearing {channel}: {error}", channel=self._channel, error=str(error))
             self._tried()
             await self._sleep(self.RETRY)

@@ -8,7 +8,7 @@ the connection to the next. A connection that broke never comes back.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -64,7 +64,7 @@ class Pool:
             idle, self._idle = self._idle, []
             for connection in idle:
                 connection.close()
-            self._refuse(Failure(DatabaseUnavailable(CLOSED)))
+            self._refuse(Failure(DatabaseUnavailable(CLOSED)), tuple(self._waiting))
             self._check_closed()
         return self._closing
 
@@ -94,7 +94,7 @@ class Pool:
     def _open_more(self) -> None:
         while self._opening < len(self._waiting) and self._living < self._size:
             self._opening += 1
-            self._connect().addCallbacks(self._opened, self._failed)
+            self._connect().addCallbacks(self._opened, self._failed, errbackArgs=(tuple(self._waiting),))
 
     @property
     def _living(self) -> int:
@@ -105,17 +105,23 @@ class Pool:
         connection.lost = self._lost
         self._put(connection)
 
-    def _failed(self, reason: Failure) -> None:
+    def _failed(self, reason: Failure, waiting: tuple[Deferred[Connection], ...]) -> None:
+        """
+        @param waiting: who waited when the attempt began. Those who came later get one of their own: what this one
+            met, a server frozen long ago, may be over.
+        """
         self._opening -= 1
         # While some connections work, whoever waits gets one of those sooner than an error helps.
         if not self._lent:
-            self._refuse(reason)
+            self._refuse(reason, waiting)
+            self._open_more()
         self._check_closed()
 
-    def _refuse(self, reason: Failure) -> None:
-        waiting, self._waiting = self._waiting, deque()
+    def _refuse(self, reason: Failure, waiting: Iterable[Deferred[Connection]]) -> None:
         for waiter in waiting:
-            waiter.errback(reason)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+                waiter.errback(reason)
 
     def _lost(self, connection: Connection) -> None:
         """An idle one broke; a lent one's borrower notices by itself."""
