@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,16 @@ class System(Stage):
     def running(self, word: str) -> list[int]:
         """Pids of this system's processes whose command line holds a word."""
         return [pid for pid, command in self.left().items() if word in command]
+
+
+def with_children(pids: list[int]) -> list[int]:
+    """Processes, and those whose parent they are: PostgreSQL's own name nothing in their command lines."""
+    found = list(pids)
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(entry.read_text().rpartition(")")[2].split()[1]) in pids:
+                found.append(int(entry.parent.name))
+    return found
 
 
 class SystemCase(TestCase):

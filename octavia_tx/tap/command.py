@@ -1,0 +1,103 @@
+"""C{octavia-tx}: the operator's command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+from twisted.python import usage
+
+from octavia_tx.config import load
+from octavia_tx.demo.narrator import Narrator
+from octavia_tx.demo.stage import Stage
+from octavia_tx.demo.story import Disappointed, Tour, clouds_yaml, how_to_use, remove
+from octavia_tx.demo.tenant import Impatient, Refused
+from octavia_tx.errors import OctaviaError
+
+
+class DemoOptions(usage.Options):
+    """C{octavia-tx demo}."""
+
+    optFlags = [["keep", "k", "Leave it running, and say how to use and stop it."]]
+    optParameters = [["stop", None, None, "Stop what an earlier `demo --keep` left running in this directory."]]
+
+
+class MigrateOptions(usage.Options):
+    """C{octavia-tx db-migrate}."""
+
+    optParameters = [["config", "c", None, "TOML file with the settings."]]
+
+
+class Options(usage.Options):
+    """The command line."""
+
+    synopsis = "octavia-tx COMMAND [options]"
+    subCommands = [
+        ["demo", None, DemoOptions, "Make, use, break, heal and remove a real load balancer."],
+        ["db-migrate", None, MigrateOptions, "Bring the database to the present schema."],
+    ]
+
+    def postOptions(self) -> None:
+        """A command is needed."""
+        if not self.subCommand:
+            raise usage.UsageError("Which command?")
+
+
+async def demo(reactor: Any, options: DemoOptions) -> None:
+    """The guided tour."""
+    narrator = Narrator(reactor)
+    if options["stop"]:
+        await remove(narrator, Stage.kept(reactor, Path(options["stop"]).absolute()), ())
+        return
+    stage = Stage.build(reactor)
+    tour = Tour(reactor, narrator, stage)
+    keep = False
+    try:
+        await tour.run(keep=bool(options["keep"]))
+        keep = bool(options["keep"])
+    except (Disappointed, Impatient, Refused) as error:
+        print(f"\nThis didn't go as it should: {error}\n\nThe controller's last words:\n{stage.last_words()}")
+        raise SystemExit(1) from None
+    finally:
+        if not keep:
+            await stage.clear()
+    print(f"\nDone in {narrator.elapsed():.1f} s.")
+    if keep:
+        (stage.directory / "clouds.yaml").write_text(clouds_yaml(stage))
+        print(how_to_use(stage, tour.vip))
+
+
+async def migrate(reactor: Any, options: MigrateOptions) -> None:
+    """Bring the database to the present schema; start the embedded one for it where there's no other."""
+    from octavia_tx.tap.parts import Parts  # the drivers that this brings in take time, and the tour needs none
+
+    settings = load(Path(options["config"]) if options["config"] else None, os.environ)
+    async with AsyncExitStack() as stack:
+        await Parts(reactor, settings, stack).database(owner=True)
+    print("the database has the present schema")
+
+
+COMMANDS = {"demo": demo, "db-migrate": migrate}
+
+
+def main() -> None:
+    """Run one command; exit code 1 and one sentence when it fails as commands may."""
+    options = Options()  # type: ignore[no-untyped-call]
+    try:
+        options.parseOptions(sys.argv[1:])  # type: ignore[no-untyped-call]
+    except usage.UsageError as error:
+        raise SystemExit(f"{options}\n{error}") from None
+    command, given = COMMANDS[str(options.subCommand)], options.subOptions
+
+    async def run(reactor: Any) -> None:
+        try:
+            await command(reactor, given)  # type: ignore[operator]
+        except OctaviaError as error:
+            raise SystemExit(str(error)) from None
+
+    react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
