@@ -8,6 +8,7 @@ else is undone: what was made is recorded, and the next plan starts from it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -53,6 +54,10 @@ class Convergence:
         hold = Hold(self._work.means.clock, self._renew, settings.lease_seconds)
         try:
             await hold.during(self._attempt())
+        except CancelledError:
+            if self._work.stopping:
+                await self._hand_over()
+            raise
         except LeaseLost as error:
             _log.warn("Load balancer {load_balancer}: {error}", load_balancer=self._id, error=str(error))
         except DatabaseUnavailable as error:
@@ -60,6 +65,11 @@ class Convergence:
             _log.warn(
                 "Load balancer {load_balancer} is left for now: {error}", load_balancer=self._id, error=str(error)
             )
+
+    async def _hand_over(self) -> None:
+        """Give the lease back in the middle of a step: it took too long for a controller that stops."""
+        with suppress(LeaseLost, DatabaseUnavailable):
+            await self._postpone(0.0, _STOPPED)
 
     async def _renew(self) -> bool:
         async with self._work.means.database.transaction() as tx:

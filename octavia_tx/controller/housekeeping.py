@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from octavia_tx.controller.work import Means
 from octavia_tx.db import amphorae
 from octavia_tx.errors import OctaviaError
+from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
 
 _log = Logger()
@@ -65,12 +66,25 @@ class Housekeeping(Service):
         async with self._means.database.transaction() as tx:  # after the list: rows are older than their machines
             rows = await amphorae.find(tx)
         strangers = machines - {a.id for a in rows}
-        for amphora_id in sorted(strangers & self._suspects):
+        confirmed = strangers & self._suspects
+        self._suspects = strangers
+        for amphora_id in sorted(confirmed):
             _log.warn("Machine of amphora {amphora} has no row and is destroyed", amphora=amphora_id)
-            await self._means.compute.destroy(amphora_id)
-        self._suspects = strangers - self._suspects
+            if await self._destroyed(amphora_id):
+                self._suspects -= {amphora_id}
         for amphora in rows:
             if amphora.state is AmphoraState.DELETING and amphora.load_balancer_id is None:
-                await self._means.compute.destroy(amphora.id)
-                async with self._means.database.transaction() as tx:
-                    await amphorae.forget(tx, amphora.id)
+                await self._finish(amphora)
+
+    async def _destroyed(self, amphora_id: str) -> bool:
+        try:
+            await self._means.compute.destroy(amphora_id)
+        except OctaviaError as error:
+            _log.warn("Machine of amphora {amphora} stays for now: {error}", amphora=amphora_id, error=str(error))
+            return False
+        return True
+
+    async def _finish(self, amphora: Amphora) -> None:
+        if await self._destroyed(amphora.id):
+            async with self._means.database.transaction() as tx:
+                await amphorae.forget(tx, amphora.id)

@@ -58,8 +58,9 @@ class Hold:
             await keeping  # a renewal under way is let finish
 
     async def _keep(self, doing: Deferred[None], expiry: Any) -> None:
+        wait = self._seconds / 3
         while not self._done:
-            self._sleep = deferLater(self._clock, self._seconds / 3)
+            self._sleep = deferLater(self._clock, wait)
             try:
                 await self._sleep
             except CancelledError:
@@ -71,10 +72,12 @@ class Hold:
                 held = await self._renew()
             except DatabaseUnavailable as error:
                 _log.warn("A lease can't be renewed: {error}", error=str(error))
+                wait = self._seconds / 10  # what's left of it must do for more than one try
                 continue
             if not held:
                 self._lose(doing)
                 return
+            wait = self._seconds / 3
             if expiry.active():
                 expiry.reset(max(0.0, asked + self._seconds - self._clock.seconds()))
 

@@ -110,6 +110,7 @@ class ControllerService(Service):
         self._wanted = True
         if self._claiming is None and self.running:
             self._claiming = Deferred.fromCoroutine(self._claim())
+            self._claiming.addBoth(self._claimed)
 
     async def _claim(self) -> None:
         settings = self._means.settings
@@ -131,8 +132,9 @@ class ControllerService(Service):
             self._available = False
         except Exception:  # noqa: BLE001 - a fault of ours must not end the taking of work; the next look tries again
             _log.failure("Work can't be taken: unexpected failure")
-        finally:
-            self._claiming = None
+
+    def _claimed(self, _: object) -> None:
+        self._claiming = None
 
     def _begin(self, lease: Lease) -> None:
         for work, running in list(self._works.items()):

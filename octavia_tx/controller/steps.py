@@ -8,7 +8,7 @@ that follows, so that the next doesn't have to read what is known.
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, NoReturn, Protocol
 
 from attrs import evolve, frozen
 
@@ -22,7 +22,9 @@ from octavia_tx.model.resources import LoadBalancer, Tree
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 
 # Others may take the free address that we chose just before we record it.
-_ADDRESS_TRIES = 8
+_ADDRESS_TRIES = 32
+# A booting amphora is asked again after a fifth of the time that it took so far, about.
+_LOOK_GROWTH = 1.2
 
 
 class Replan(OctaviaError):
@@ -167,29 +169,27 @@ class AwaitAgent(_OfAmphora):
         deadline = (amphora.updated_at or amphora.created_at).timestamp() + settings.boot_timeout
         look = settings.first_look
         while True:
-            amphora = await self._located(amphora, work)
+            if amphora.lb_network_ip is None or look >= settings.longest_look:
+                amphora = await self._located(amphora, work)
             silence = await self._silence(amphora, work)
             if silence is None:
                 break
             if work.means.clock.seconds() >= deadline:
-                await self._fail(
-                    amphora, work, f"didn't answer within {settings.boot_timeout:g} s of its boot: {silence}"
-                )
+                waited = f"didn't answer within {settings.boot_timeout:g} s of its boot: {silence}"
+                await self._fail(amphora, work, waited)
             await work.pause(look)
             if work.interrupted:
                 raise Replan("There's news of the load balancer while its amphora boots.")
-            look = min(look * 1.5, settings.longest_look)
+            look = min(look * _LOOK_GROWTH, settings.longest_look)
         async with work.recording(self.name) as tx:
             return situation.having(await lifecycle.change(tx, amphora, lambda life: life.allocate()))
 
     async def _located(self, amphora: Amphora, work: Work) -> Amphora:
         """The amphora with its address, if compute knows it by now."""
-        if amphora.lb_network_ip is not None:
-            return amphora
         machine = await work.means.compute.find(amphora.id)
         if machine is None:
             await self._fail(amphora, work, "lost its machine while it booted.")
-        elif machine.lb_network_ip is not None:
+        if machine.lb_network_ip != amphora.lb_network_ip:
             async with work.recording(self.name) as tx:
                 await amphorae.record(tx, amphora.id, lb_network_ip=machine.lb_network_ip)
             return evolve(amphora, lb_network_ip=machine.lb_network_ip)
@@ -205,7 +205,7 @@ class AwaitAgent(_OfAmphora):
             return str(error)
         return None
 
-    async def _fail(self, amphora: Amphora, work: Work, what: str) -> None:
+    async def _fail(self, amphora: Amphora, work: Work, what: str) -> NoReturn:
         sentence = f"Amphora {amphora.id} {what}"
         async with work.recording(self.name) as tx:
             await lifecycle.change(tx, amphora, lambda life: life.fail(), error=sentence)

@@ -29,8 +29,8 @@ class ConvergenceCase(PostgresCase):
     timeout = 120
 
     def setUp(self) -> Deferred[None]:
-        authority = Authority.load_or_create(Path(self.mktemp()))
-        self.boots = BootMaterial(authority, authority.heartbeat_key, receivers=(), controllers=())
+        self.authority = Authority.load_or_create(Path(self.mktemp()))
+        self.boots = BootMaterial(self.authority, self.authority.heartbeat_key, receivers=(), controllers=())
         return super().setUp()
 
     def world(self, *args: Any, **kwargs: Any) -> World:

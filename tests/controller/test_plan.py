@@ -1,0 +1,192 @@
+"""Plans, followed in a model of what their steps do: pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from octavia_tx.controller.plan import plan
+from octavia_tx.controller.situation import Situation
+from octavia_tx.controller.steps import Step
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.statuses import AmphoraRole, AmphoraState, ProvisioningStatus
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LOAD_BALANCER = LoadBalancer(id=str(uuid4()), project_id="blue", revision=3, applied_revision=3, created_at=NOW)
+ALLOCATED = evolve(
+    LOAD_BALANCER,
+    vip_address="10.0.0.2",
+    vip_port_id=str(uuid4()),
+    vip_subnet_id=str(uuid4()),
+    vip_network_id=str(uuid4()),
+)
+SERVED = evolve(ALLOCATED, provisioning_status=ProvisioningStatus.ACTIVE)
+FRESH = str(UUID(int=0xF))
+
+
+def amphora(state: AmphoraState, applied: int = 0, id: str | None = None) -> Amphora:
+    return Amphora(
+        id=id or str(uuid4()),
+        load_balancer_id=LOAD_BALANCER.id,
+        state=state,
+        role=AmphoraRole.STANDALONE,
+        applied_revision=applied,
+        created_at=NOW,
+    )
+
+
+def situation(load_balancer: LoadBalancer, *amphorae: Amphora, gone: tuple[str, ...] = ()) -> Situation:
+    return Situation(load_balancer=load_balancer, amphorae=amphorae, gone=frozenset(gone), fresh_id=FRESH)
+
+
+def names(steps: tuple[Step, ...]) -> list[str]:
+    return [step.name for step in steps]
+
+
+states = st.sampled_from([s for s in AmphoraState if s is not AmphoraState.DELETED])
+load_balancers = st.builds(
+    lambda base, revision, lag, status: evolve(
+        base, revision=revision, applied_revision=max(0, revision - lag), provisioning_status=status
+    ),
+    st.sampled_from([LOAD_BALANCER, ALLOCATED]),
+    st.integers(1, 5),
+    st.integers(0, 5),
+    st.sampled_from([s for s in ProvisioningStatus if s is not ProvisioningStatus.DELETED]),
+)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    found = tuple(
+        amphora(state, applied, str(UUID(int=number)))
+        for number, (state, applied) in enumerate(draw(st.lists(st.tuples(states, st.integers(0, 5)), max_size=4)))
+    )
+    gone = draw(st.sets(st.sampled_from([a.id for a in found]))) if found else set()
+    return situation(draw(load_balancers), *found, gone=tuple(gone))
+
+
+def done(step: Step, before: Situation) -> Situation | None:
+    """What follows from a step that goes well; C{None}: the load balancer is forgotten."""
+    lb, id = before.load_balancer, step.amphora_id
+    if step.name == "allocate VIP":
+        vip = {f"vip_{n}": getattr(ALLOCATED, f"vip_{n}") for n in ("address", "port_id", "subnet_id", "network_id")}
+        return evolve(before, load_balancer=evolve(lb, **vip))
+    if step.name == "request amphora":
+        assert id not in {a.id for a in before.amphorae}
+        return before.having(amphora(AmphoraState.REQUESTED, id=id))
+    if step.name == "destroy machine":
+        assert id is not None and before.amphora(id).state is AmphoraState.DELETING
+        return before.without(id)
+    if step.name == "forget load balancer":
+        assert not before.amphorae
+        return None
+    if step.name == "release VIP":
+        assert not before.amphorae
+        return before
+    assert id is not None
+    return _served(step, before, before.amphora(id))
+
+
+def _served(step: Step, before: Situation, now: Amphora) -> Situation:
+    lb = before.load_balancer
+    if step.name == "ensure machine":
+        assert now.state is AmphoraState.REQUESTED
+        return before.having(evolve(now, state=AmphoraState.BOOTING))
+    if step.name == "await agent":
+        assert now.state in (AmphoraState.BOOTING, AmphoraState.READY)
+        return before.having(evolve(now, state=AmphoraState.ALLOCATED))
+    if step.name == "retire amphora":
+        return before.having(evolve(now, state=AmphoraState.DELETING))
+    assert now.state is AmphoraState.ALLOCATED and before.has_vip and len(before.amphorae) == 1
+    if step.name == "plug VIP":
+        return before
+    assert step.name == "apply"
+    applied = evolve(lb, applied_revision=lb.revision, provisioning_status=ProvisioningStatus.ACTIVE)
+    return evolve(before.having(evolve(now, applied_revision=lb.revision)), load_balancer=applied)
+
+
+class Plans(SynchronousTestCase):
+    """Single cases, as sentences."""
+
+    def test_nothing_is_done_when_all_is_as_wanted(self) -> None:
+        self.assertEqual(plan(situation(SERVED, amphora(AmphoraState.ALLOCATED, 3))), ())
+
+    def test_a_new_load_balancer_gets_its_address_an_amphora_and_a_push(self) -> None:
+        new = evolve(LOAD_BALANCER, revision=1, applied_revision=0)
+        steps = plan(situation(new))
+        self.assertEqual(
+            names(steps),
+            ["allocate VIP", "request amphora", "ensure machine", "await agent", "plug VIP", "apply"],
+        )
+        self.assertEqual({step.amphora_id for step in steps[1:]}, {FRESH})
+
+    def test_a_change_is_a_push_and_nothing_else(self) -> None:
+        changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
+        self.assertEqual(names(plan(situation(changed, amphora(AmphoraState.ALLOCATED, 3)))), ["apply"])
+
+    def test_a_failed_amphora_is_gone_before_its_successor_comes(self) -> None:
+        steps = names(plan(situation(SERVED, amphora(AmphoraState.FAILED, 3))))
+        self.assertEqual(steps[:3], ["retire amphora", "destroy machine", "request amphora"])
+
+    def test_an_amphora_whose_machine_is_gone_is_replaced(self) -> None:
+        lost = amphora(AmphoraState.ALLOCATED, 3)
+        steps = names(plan(situation(SERVED, lost, gone=(lost.id,))))
+        self.assertEqual(steps[:3], ["retire amphora", "destroy machine", "request amphora"])
+
+    def test_an_error_that_is_mended_is_pushed_again(self) -> None:
+        broken = evolve(SERVED, provisioning_status=ProvisioningStatus.ERROR)
+        self.assertEqual(names(plan(situation(broken, amphora(AmphoraState.ALLOCATED, 3)))), ["apply"])
+
+    def test_removal_ends_with_the_row(self) -> None:
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        self.assertEqual(
+            names(plan(situation(leaving, amphora(AmphoraState.BOOTING)))),
+            ["retire amphora", "destroy machine", "release VIP", "forget load balancer"],
+        )
+
+
+class Properties(SynchronousTestCase):
+    """What holds for every situation."""
+
+    @given(situations(), st.integers(0, 12))
+    def test_interrupted_anywhere_and_planned_anew_it_ends_as_wanted(self, start: Situation, interrupted: int) -> None:
+        deleted = start.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE
+        now: Situation | None = start
+        for step in plan(start)[:interrupted]:
+            assert now is not None
+            now = done(step, now)
+        if now is not None:
+            for step in plan(now):
+                assert now is not None
+                now = done(step, now)
+        if deleted:
+            self.assertIsNone(now)
+            return
+        assert now is not None
+        self.assertEqual(plan(now), ())
+        (serving,) = now.amphorae
+        self.assertIs(serving.state, AmphoraState.ALLOCATED)
+        self.assertNotIn(serving.id, start.gone)
+        self.assertEqual(serving.applied_revision, now.load_balancer.revision)
+        self.assertIs(now.load_balancer.provisioning_status, ProvisioningStatus.ACTIVE)
+        self.assertTrue(now.has_vip)
+
+    @given(situations())
+    def test_an_amphora_that_can_serve_is_kept(self, start: Situation) -> None:
+        able = [a for a in start.amphorae if a.state is AmphoraState.ALLOCATED and a.id not in start.gone]
+        if not able or start.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            return
+        touched = {s.amphora_id for s in plan(start) if s.name == "retire amphora"}
+        self.assertTrue({a.id for a in able} - touched)
+        self.assertNotIn("request amphora", names(plan(start)))
+
+    @given(situations())
+    def test_the_order_of_rows_makes_no_difference(self, start: Situation) -> None:
+        turned = evolve(start, amphorae=start.amphorae[::-1])
+        self.assertEqual(set(plan(start)), set(plan(turned)))

@@ -1,0 +1,116 @@
+"""The API for amphorae, on a real database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from treq.client import HTTPClient
+from twisted.internet import reactor
+from twisted.internet.defer import maybeDeferred
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseNeverReceived
+from twisted.web.iweb import IPolicyForHTTPS
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from octavia_tx.cloud.authority import Authority
+from octavia_tx.controller.amphora_api import AmphoraApi
+from octavia_tx.db.database import Database
+from octavia_tx.model.resources import Tree
+from octavia_tx.testing.cloud import Fault
+from octavia_tx.wire.tls import MutualTLS, Peer, Role
+from tests.integration.test_controller_convergence import ConvergenceCase
+
+
+def render(tree: Tree, amphora_id: str) -> str:
+    return f"{amphora_id} serves {tree.load_balancer.id} at {tree.load_balancer.vip_address}, {len(tree.listeners)}"
+
+
+@implementer(IPolicyForHTTPS)
+class As:
+    """A client's certificate, shown to controllers alone."""
+
+    def __init__(self, authority: Authority, role: Role, identifier: str) -> None:
+        self._tls = MutualTLS(authority.issue(role, identifier), Peer(role=Role.CONTROLLER))
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> MutualTLS:
+        return self._tls
+
+
+class AmphoraApiCase(ConvergenceCase):
+    """Asked over TLS, with the certificate that the test says."""
+
+    async def ask(
+        self, whom: str, about: str, database: Database | None = None, role: Role = Role.AMPHORA
+    ) -> tuple[int, Any]:
+        resource = AmphoraApi(database or self.database, render).resource()
+        tls = MutualTLS(self.authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
+        factory = TLSMemoryBIOFactory(tls, False, Site(resource), reactor)  # type: ignore[no-untyped-call]
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
+        pool = HTTPConnectionPool(reactor, persistent=False)
+        client = HTTPClient(Agent(reactor, As(self.authority, role, whom), pool=pool))
+        try:
+            answer = await client.get(f"https://127.0.0.1:{port.getHost().port}/1.0/amphorae/{about}/load_balancers")
+            return answer.code, await answer.json()
+        finally:
+            await maybeDeferred(port.stopListening)
+
+    async def test_a_controllers_certificate_is_not_an_amphoras(self) -> None:
+        nobody = "0a1b2c3d-0000-4000-8000-00000000dead"
+        with self.assertRaises(ResponseNeverReceived) as raised:
+            await self.ask(nobody, nobody, role=Role.CONTROLLER)
+        self.assertTrue(any(reason.check(SSL.Error) for reason in raised.exception.reasons))
+
+    async def test_an_amphora_learns_what_it_serves(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        (row,) = await world.rows()
+        code, body = await self.ask(row.id, row.id)
+        shown = await world.show(lb.id)
+        assert shown is not None
+        text = f"{row.id} serves {lb.id} at {shown.vip_address}, 1"
+        self.assertEqual((code, body), (200, {"load_balancers": [{"id": lb.id, "fence": 1, "haproxy": text}]}))
+
+    async def test_the_fence_is_the_newest_leases(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        await world.change(lb.id)
+        await world.claim()
+        (row,) = await world.rows()
+        _code, body = await self.ask(row.id, row.id)
+        self.assertEqual(body["load_balancers"][0]["fence"], 2)
+
+    async def test_another_amphoras_certificate_is_refused(self) -> None:
+        world = self.world()
+        await world.create()
+        await world.settle()
+        (row,) = await world.rows()
+        code, body = await self.ask("0a1b2c3d-0000-4000-8000-00000000dead", row.id)
+        self.assertEqual((code, list(body)), (403, ["message"]))
+
+    async def test_an_unknown_amphora_is_not_found(self) -> None:
+        nobody = "0a1b2c3d-0000-4000-8000-00000000dead"
+        self.assertEqual((await self.ask(nobody, nobody))[0], 404)
+        self.assertEqual((await self.ask("no-uuid", "no-uuid"))[0], 404)
+
+    async def test_one_that_does_not_serve_yet_or_any_more_gets_nothing(self) -> None:
+        world = self.world(silent_for=10**9)
+        lb = await world.create()
+        world.faults.script({8: Fault.DIE_BEFORE})
+        await world.live()
+        (row,) = await world.rows()
+        self.assertEqual(await self.ask(row.id, row.id), (200, {"load_balancers": []}))
+        world.amphorae.silent_for = 0
+        await world.settle()
+        self.assertEqual(len((await self.ask(row.id, row.id))[1]["load_balancers"]), 1)
+        await world.delete(lb.id)
+        self.assertEqual(await self.ask(row.id, row.id), (200, {"load_balancers": []}))
+
+    async def test_without_a_database_it_says_so(self) -> None:
+        away = Database(reactor, "host=/nowhere user=octavia dbname=x", deadline=0.2)
+        nobody = "0a1b2c3d-0000-4000-8000-00000000dead"
+        code, body = await self.ask(nobody, nobody, away)
+        self.assertEqual((code, list(body)), (503, ["message"]))
