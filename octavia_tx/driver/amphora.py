@@ -57,6 +57,8 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     ),
 }
 
+_ASKED_AS = {"vnic_type": "request_sriov"}  # where tenants write another field than the one that holds it
+
 
 @implementer(IProviderDriver)
 class AmphoraProvider:
@@ -89,6 +91,6 @@ def _check(value: Any) -> None:
         given = getattr(value, field)
         if not supported(given):
             raise IncompatibleConfiguration(
-                f"Provider 'amphora' does not support a requested option: {name}.{field} with the value "
-                f"{str(given)!r:.80}."
+                f"Provider 'amphora' does not support a requested option: {name}.{_ASKED_AS.get(field, field)} with "
+                f"the value {str(given)!r:.80}."
             )

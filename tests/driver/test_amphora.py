@@ -64,7 +64,7 @@ class AmphoraProviderTests(SynchronousTestCase):
         self.refuses("additional_vips", load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
         self.refuses("vip_qos_policy_id", load_balancer=evolve(BALANCER, vip_qos_policy_id="q"))
         self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
-        self.refuses("vnic_type", members=(member("192.0.2.2", vnic_type="direct"),))
+        self.refuses("member.request_sriov", members=(member("192.0.2.2", vnic_type="direct"),))
 
     def test_without_amphorae_nothing_is_refused(self) -> None:
         self.provider = AmphoraProvider(accept_all=True)

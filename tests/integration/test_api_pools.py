@@ -184,7 +184,7 @@ class MemberTests(ApiCase):
             ({"subnet_id": UNKNOWN}, 400, "member.subnet_id"),
             ({"weight": 257}, 400, "member.weight"),
             ({"protocol_port": 65536}, 400, "member.protocol_port"),
-            ({"request_sriov": True}, 501, "member.vnic_type"),
+            ({"request_sriov": True}, 501, "member.request_sriov"),
         ):
             reply = await self.ask("POST", self.path, {"member": {**base, **fields}})
             self.assertEqual(reply.status, status, reply)
