@@ -33,7 +33,9 @@ _FAULTS: dict[type[BaseException], Fault] = {
 
 # What a client is told of failures beneath us: never more than this, the log has the rest.
 _SENTENCES: dict[type[BaseException], str] = {
-    errors.DatabaseUnavailable: "The database doesn't answer now; nothing was changed. Try again in a moment.",
+    errors.DatabaseUnavailable: (
+        "The database doesn't answer now. Try again in a moment, and look first whether the change was made."
+    ),
     Exception: "Something failed inside the service; the log has the details under this request's id.",
 }
 
