@@ -26,10 +26,11 @@ class System(Stage):
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **self.settings}
 
-    def start_dying_controller(self, step: str, moment: str) -> Any:
-        """A controller that dies at that moment of that step; gives its process."""
+    def start_dying_controller(self, step: str, moment: str, later: tuple[str, ...] = ()) -> Any:
+        """A controller that dies at that moment of that step, see L{dying_controller}; gives its process."""
         launcher = Path(__file__).with_name("dying_controller.py")
-        command = [sys.executable, str(launcher), step, moment, "--", *processes.controller_command(self.directory)[2:]]
+        arguments = [step, moment, ",".join(later), "--", *processes.controller_command(self.directory)[2:]]
+        command = [sys.executable, str(launcher), *arguments]
         child = processes.start(command, self.environment(), self.directory / "controller.log")
         self._children["controller"] = child
         return child

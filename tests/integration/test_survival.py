@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -31,20 +32,24 @@ class ControllerKilled(SystemCase):
     async def _die_at_each(self, steps: tuple[str, ...]) -> None:
         """One life of the controller for each moment of each step, every one of them ended there."""
         for step, moment in moments(steps):
-            child = self.system.start_dying_controller(step, moment)
-            for _ in range(1000):
-                if child.poll() is not None:
-                    break
-                await self.pause(0.02)
-            self.assertEqual(child.poll(), -signal.SIGKILL, f"it never comes to {step} {moment}")
+            later = steps[steps.index(step) + 1 :]
+            await self._killed(self.system.start_dying_controller(step, moment, later), f"{step} {moment}")
+
+    async def _killed(self, controller: Any, where: str) -> None:
+        for _ in range(1000):
+            if controller.poll() is not None:
+                break
+            await self.pause(0.02)
+        self.assertEqual(controller.poll(), -signal.SIGKILL, f"it never comes to {where}")
 
     async def test_a_creation_survives_a_kill_at_each_step(self) -> None:
         self.system.start_controller()
         await self.system.wait_for_api()
         self.system.kill_controller()
-        self.system.start_dying_controller("allocate VIP", "begins")
+        first = self.system.start_dying_controller("allocate VIP", "begins")
         await self.system.wait_for_api()
         created = await self.create_load_balancer(only=processes.free_port(0))
+        await self._killed(first, "the first step")
         await self._die_at_each(CREATION)
         self.system.start_controller()
         await self.system.wait_for_api()
@@ -54,10 +59,11 @@ class ControllerKilled(SystemCase):
 
         # A deletion, by the same test, since both need a system that came up once.
         self.system.kill_controller()
-        self.system.start_dying_controller("retire amphora", "begins")
+        first = self.system.start_dying_controller("retire amphora", "begins")
         await self.system.wait_for_api()
         code, _ = await self.tenant.call("DELETE", f"/loadbalancers/{created['id']}?cascade=true")
         self.assertEqual(code, 204)
+        await self._killed(first, "the first step")
         await self._die_at_each(DELETION)
         self.system.start_controller()
         await self.system.wait_for_api()
