@@ -61,6 +61,8 @@ class INetworkDriver(Interface):
 
         @param taken: addresses that other load balancers of this system hold.
         @raise AddressUnavailable: the address asked for is taken or not of the subnet, or none is left.
+        @raise ReferenceMissing: there's no such subnet, network or port.
+        @raise InvalidInput: the subnet isn't one of the network.
         """
 
     def release_vip(load_balancer: LoadBalancer) -> Awaitable[None]:
