@@ -101,7 +101,7 @@ def rejected(tree: Tree) -> Tree:
 _Error = TypeVar("_Error", bound=Exception)
 
 
-class AmphoraDriverTests(TestCase):
+class _AmphoraDriverTests(TestCase):
     """The tests; L{make_amphora_driver_tests} binds them to a fixture."""
 
     fixture: AmphoraDriverFixture
@@ -241,14 +241,14 @@ class AmphoraDriverTests(TestCase):
         self.assertEqual(await self.listening(), (False, False, False, False))
 
 
-def make_amphora_driver_tests(fixture: Callable[[], AmphoraDriverFixture]) -> type[AmphoraDriverTests]:
+def make_amphora_driver_tests(fixture: Callable[[], AmphoraDriverFixture]) -> type[TestCase]:
     """
     The suite for the driver that a fixture holds, to be subclassed in a test module.
 
     @param fixture: makes a new fixture for each test.
     """
 
-    class BoundTests(AmphoraDriverTests):
+    class BoundTests(_AmphoraDriverTests):
         def make_fixture(self) -> AmphoraDriverFixture:
             return fixture()
 
