@@ -48,7 +48,7 @@ class TypesTests(SynchronousTestCase):
         try:
             kind.decode(value, "thing.field")
         except InvalidInput as error:
-            self.assertTrue(str(error).startswith("Invalid value for thing.field: "))
+            self.assertTrue(str(error).startswith("Invalid value for thing.field"), error)
             self.assertIn(kind.accepted.split("[")[0][:20], str(error))
 
     @given(st.sampled_from(TO_HAPROXY), st.text())

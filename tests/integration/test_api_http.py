@@ -181,6 +181,22 @@ class ConcurrencyTests(ApiCase):
         assert found is not None
         self.assertEqual(found.revision, 32)
 
+    async def test_changes_of_different_fields_at_once_are_both_kept_at_their_own_revisions(self) -> None:
+        balancer = await self.load_balancer()
+        pool = await self.pool(balancer["id"])
+        path = f"pools/{pool['id']}"
+        fields: dict[str, Any] = {"name": "n", "description": "d", "tags": ["t"], "admin_state_up": False}
+        asked = [
+            Deferred.fromCoroutine(self.ask("PUT", path, {"pool": {name: value}})) for name, value in fields.items()
+        ]
+        await DeferredList(asked, fireOnOneErrback=True)
+        shown = await self.shown(path)
+        self.assertEqual({name: shown[name] for name in fields}, fields)
+        async with self.database.transaction(read_only=True) as tx:
+            tree = await load_balancers.tree(tx, balancer["id"])
+        assert tree is not None
+        self.assertEqual((tree.load_balancer.revision, tree.pools[0].revision), (6, 6))
+
     async def test_of_a_deletion_and_a_new_child_both_are_answered(self) -> None:
         balancer = await self.load_balancer()
         listener = {"listener": {"loadbalancer_id": balancer["id"], "protocol": "TCP", "protocol_port": 1}}
