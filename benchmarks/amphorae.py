@@ -37,7 +37,7 @@ def first_byte(service: Ours, port: int) -> float:
 def agent_memory(service: Ours) -> list[float]:
     """Resident MB of each agent that runs."""
     sizes = []
-    for pid, command in processes.naming(service.directory).items():
+    for pid, command in processes.belonging(service.directory).items():
         if "octavia-amphora-agent" in command:
             status = Path(f"/proc/{pid}/status").read_text()
             (line,) = [text for text in status.splitlines() if text.startswith("VmRSS")]

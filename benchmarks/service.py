@@ -123,9 +123,9 @@ def ours(settings: dict[str, str], *options: str) -> Iterator[Ours]:
         yield service
     finally:
         for number, seconds in ((SIGTERM, 5.0), (SIGKILL, 1.0)):
-            processes.end(list(processes.naming(service.directory)), number)
+            processes.end(list(processes.belonging(service.directory)), number)
             deadline = time.monotonic() + seconds
-            while processes.naming(service.directory) and time.monotonic() < deadline:
+            while processes.belonging(service.directory) and time.monotonic() < deadline:
                 time.sleep(0.1)
         shutil.rmtree(service.directory)
 

@@ -10,13 +10,16 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
+MARK = "OCTAVIA_DEMO_DIRECTORY"
+"""In the environment of each process that the tour starts: the tour's directory."""
+
 
 def start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process that outlives the tour; what it prints goes to C{log}."""
+    """Start a process that outlives the tour of the log's directory; what it prints goes to C{log}."""
     with log.open("ab") as out:
         return subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, MARK: str(log.parent)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -30,20 +33,26 @@ def controller_command(directory: Path) -> list[str]:
     return [sys.executable, str(twistd), "-n", f"--pidfile={directory / 'controller.pid'}", "octavia-controller"]
 
 
-def back_end_command(directory: Path, name: str, port: int) -> list[str]:
-    """One back end. Its command line names the tour's directory, so that it can be found again."""
+def back_end_command(name: str, port: int) -> list[str]:
+    """One back end."""
     return [sys.executable, "-m", "octavia_tx.demo.back_end", name, str(port)]
 
 
-def naming(directory: Path) -> dict[int, str]:
-    """Living processes, by pid, whose command line or environment names the directory."""
+def belonging(directory: Path) -> dict[int, str]:
+    """
+    Living processes of the tour in that directory, by pid: those that carry its mark, and those below them, whose
+    command lines name its state. Programs on a terminal are the viewer's own.
+    """
     found = {}
+    mark, state = f"{MARK}={directory}".encode(), f"{directory}/state/".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         with suppress(OSError):
             command = (entry / "cmdline").read_bytes()
-            if command and str(directory).encode() in command + (entry / "environ").read_bytes():
+            terminal = (entry / "stat").read_text().rpartition(")")[2].split()[4]
+            ours = state in command or mark in (entry / "environ").read_bytes().split(b"\0")
+            if command and terminal == "0" and ours:
                 found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
     return found
 

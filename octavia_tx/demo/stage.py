@@ -80,9 +80,8 @@ class Stage:
         """Start a back end; again on its former port, if it had one."""
         log = self.directory / f"{name}.log"
         log.unlink(missing_ok=True)
-        command = processes.back_end_command(self.directory, name, self.members.get(name, 0))
-        environment = {"OCTAVIA_TX_DEMO": str(self.directory)}
-        self._children[name] = processes.start(command, environment, log)
+        command = processes.back_end_command(name, self.members.get(name, 0))
+        self._children[name] = processes.start(command, {}, log)
         while not log.read_text().endswith("\n"):
             if self._children[name].poll() is not None:
                 raise Impatient(f"back end {name} doesn't start: {log.read_text()}")
@@ -110,7 +109,7 @@ class Stage:
 
     def left(self) -> dict[int, str]:
         """Processes of this stage that still run."""
-        return processes.naming(self.directory)
+        return processes.belonging(self.directory)
 
     async def clear(self) -> None:
         """Whatever happened: end what still runs, and remove the directory."""

@@ -82,7 +82,7 @@ class Ends(TestCase):
         self.addCleanup(self.end_all)
 
     def end_all(self) -> None:
-        processes.end(list(processes.naming(self.directory)), signal.SIGKILL)
+        processes.end(list(processes.belonging(self.directory)), signal.SIGKILL)
 
     def start(self, daemon: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         command = [*TWISTD, daemon, *options]
@@ -125,7 +125,7 @@ class Ends(TestCase):
             self.assertIn("Server Shut Down", self.log(daemon))
             for word in ("Traceback", "Unhandled", "CRITICAL"):
                 self.assertNotIn(word, self.log(daemon), daemon)
-        self.assertEqual(processes.naming(self.directory), {})
+        self.assertEqual(processes.belonging(self.directory), {})
 
     @inlineCallbacks
     def test_a_taken_port_ends_the_controller_with_a_sentence(self):  # type: ignore[no-untyped-def]
@@ -136,7 +136,7 @@ class Ends(TestCase):
         self.assertEqual((yield self.ended(child)), 1)
         self.assertIn("can't start: api.listen: port", self.log("octavia-controller"))
         self.assertNotIn("Traceback", self.log("octavia-controller"))
-        self.assertEqual(processes.naming(self.directory), {})
+        self.assertEqual(processes.belonging(self.directory), {})
 
     @inlineCallbacks
     def test_a_database_that_is_not_there_ends_the_controller_with_a_sentence(self):  # type: ignore[no-untyped-def]
