@@ -34,6 +34,7 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "shared_buffers": "64MB",
+    "dynamic_shared_memory_type": "mmap",  # within the data directory, so that a killed server leaves nothing elsewhere
     "max_wal_size": "256MB",
     "wal_level": "minimal",
     "max_wal_senders": "0",

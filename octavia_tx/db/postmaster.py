@@ -41,16 +41,15 @@ def running(data: Path) -> Postmaster | None:
 
 def forget_dead(data: Path) -> None:
     """
-    Remove the file of a server that is gone: after a reboot its process id may be someone else's, and PostgreSQL would
-    take that for a running server.
+    Remove the file of a server that is gone, if its process id is someone else's by now: PostgreSQL would take that for
+    a running server. While any of its processes still works in the directory the file stays, for then it is right.
     """
-    if running(data) is None:
-        try:
-            pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return
-        if Path(f"/proc/{pid}").exists():
-            (data / "postmaster.pid").unlink(missing_ok=True)
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return
+    if Path(f"/proc/{pid}").exists() and not any(_is_server(int(p.name), data) for p in Path("/proc").glob("[0-9]*")):
+        (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _is_server(pid: int, data: Path) -> bool:

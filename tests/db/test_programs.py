@@ -86,6 +86,13 @@ class PostmasterTests(SynchronousTestCase):
         forget_dead(self.data)
         self.assertTrue(self.file.exists())
 
+    def test_the_file_of_a_dead_server_stays_while_another_of_its_processes_lives(self) -> None:
+        self.inside()
+        self.write(os.getpid(), "ready")
+        self.assertIsNone(running(self.data))
+        forget_dead(self.data)
+        self.assertTrue(self.file.exists())
+
     def test_half_a_file_is_no_server(self) -> None:
         self.file.write_text(f"{os.getpid()}\n")
         self.assertIsNone(running(self.data))

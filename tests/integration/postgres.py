@@ -83,6 +83,7 @@ class Server:
             "max_wal_senders": "0",
             "autovacuum": "off",
             "shared_buffers": "32MB",
+            "dynamic_shared_memory_type": "mmap",
         }
         # The server ends when this process does, even when it's killed.
         bound = ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []

@@ -1,0 +1,102 @@
+"""Bringing a database up to date: from nothing, from an earlier version, and by many at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+
+from octavia_tx.db.database import Database
+from octavia_tx.db.migrations import migrate
+from octavia_tx.db.programs import installed
+from octavia_tx.db.statements import directory
+from octavia_tx.errors import DatabaseUnavailable, SettingsError
+from tests.integration.postgres import PostgresCase, Server, shared_server
+
+
+class MigrationTests(PostgresCase):
+    async def _prepare(self) -> None:
+        self.server = shared_server()
+        self.name = self.server.create()
+        self.addCleanup(self.server.drop, self.name)
+        self.database = self.connected()
+
+    def connected(self) -> Database:
+        database = Database(reactor, self.server.dsn(self.name), size=1)
+        self.addCleanup(database.stopService)
+        return database
+
+    def sql(self, **migrations: str) -> Path:
+        """A directory like ours, with further migrations."""
+        where = Path(self.mktemp())
+        (where / "migrations").mkdir(parents=True)
+        (where / "schema.sql").write_text((directory() / "schema.sql").read_text())
+        for name, text in migrations.items():
+            (where / "migrations" / f"{name.lstrip('_')}.sql").write_text(text)
+        return where
+
+    def versions(self) -> list[int]:
+        return [row[0] for row in self.server.ask("SELECT version FROM schema_version ORDER BY 1", self.name)]
+
+    async def test_an_empty_database_gets_the_schema(self) -> None:
+        self.assertEqual(await migrate(self.database), 1)
+        self.assertEqual(await self.database.fetch("load_balancer.find", id=None, project_id=None), [])
+
+    async def test_doing_it_again_changes_nothing(self) -> None:
+        await migrate(self.database)
+        self.assertEqual(await migrate(self.database), 1)
+        self.assertEqual(self.versions(), [1])
+
+    async def test_of_many_at_once_one_does_it(self) -> None:
+        migrating = [Deferred.fromCoroutine(migrate(self.connected())) for _ in range(5)]
+        self.assertEqual(await gatherResults(migrating), [1] * 5)
+        self.assertEqual(self.versions(), [1])
+
+    async def test_an_earlier_version_gets_what_is_newer_in_order(self) -> None:
+        await migrate(self.database)
+        where = self.sql(
+            _0003_second="ALTER TABLE extra ADD b text DEFAULT '100%'; -- %s",
+            _0002_first="CREATE TABLE extra (a integer)",
+        )
+        self.assertEqual(await migrate(self.database, where), 3)
+        self.assertEqual(await migrate(self.database, where), 3)
+        self.assertEqual(self.versions(), [1, 2, 3])
+        self.server.run("INSERT INTO extra (a) VALUES (1)", self.name)
+        self.assertEqual(self.server.ask("SELECT a, b FROM extra", self.name), [(1, "100%")])
+
+    async def test_an_empty_database_needs_no_migrations_for_the_schema_holds_them(self) -> None:
+        where = self.sql(_0002_first="CREATE TABLE load_balancer (id integer)")
+        self.assertEqual(await migrate(self.database, where), 2)
+        self.assertEqual(self.versions(), [2])
+
+    async def test_a_migration_that_fails_changes_nothing(self) -> None:
+        await migrate(self.database)
+        where = self.sql(_0002_first="CREATE TABLE extra (a integer)", _0003_second="DROP TABLE nonsense")
+        with self.assertRaises(Exception) as caught:
+            await migrate(self.database, where)
+        self.assertNotIsInstance(caught.exception, DatabaseUnavailable)
+        self.assertEqual(self.versions(), [1])
+        self.assertEqual(self.server.ask("SELECT to_regclass('extra')", self.name), [(None,)])
+
+    async def test_a_newer_database_is_left_alone(self) -> None:
+        await migrate(self.database, self.sql(_0009_later="SELECT 1"))
+        with self.assertRaises(SettingsError) as caught:
+            await migrate(self.database)
+        self.assertIn("has version 9, newer than this program's 1", str(caught.exception))
+
+
+class EveryVersionTests(PostgresCase):
+    async def _prepare(self) -> None:
+        """Each test makes its own servers."""
+
+    async def test_the_schema_and_all_statements_fit_every_postgresql_of_this_machine(self) -> None:
+        for binaries in installed():
+            server = Server(binaries.directory)
+            self.addCleanup(server.remove)
+            server.start()
+            database = Database(reactor, server.dsn("postgres"))
+            self.addCleanup(database.stopService)
+            self.assertEqual(await migrate(database), 1)
+            self.assertEqual(await database.fetch("load_balancer.find", id=None, project_id=None), [])
+            await database.stopService()
