@@ -41,7 +41,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         if health
         else settings.health.listen.reachable(settings.health.listen.port)
     )
-    url = parts.amphora_api(authority, database, renderer)
+    url = await parts.amphora_api(authority, database, renderer)
     boots = BootMaterial(
         authority,
         authority.heartbeat_key,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
+from twisted.application.internet import TimerService
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
@@ -38,9 +40,11 @@ from octavia_tx.health.service import HealthService
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
-from octavia_tx.wire.tls import MutualTLS, Peer, Role
+from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 _log = Logger()
+_CONTROLLER = (Role.CONTROLLER, "controller")
+_RENEWAL = 86400.0
 
 
 @frozen
@@ -110,14 +114,27 @@ class Parts:
         """How amphorae are spoken to."""
         if self.settings.amphora.driver == "noop":
             return NoopDriver()
-        driver = HaproxyDriver(self.reactor, authority.issue(Role.CONTROLLER, "controller"), renderer)
+        driver = HaproxyDriver(self.reactor, authority.issue(*_CONTROLLER), renderer)
         self.stack.push_async_callback(driver.close)
+        await self._renewed(authority, driver.renew)
         return driver
+
+    async def _renewed(self, authority: Authority, renew: Callable[[Credential], None]) -> None:
+        """A new certificate each day, long before the old one ends."""
+        timer = TimerService(_RENEWAL, lambda: renew(authority.issue(*_CONTROLLER)))
+        timer.clock = self.reactor
+        await entered(self.stack, timer)
 
     async def health(self, authority: Authority, database: Database) -> str:
         """The heartbeat receiver; gives the C{address:port} to which amphorae send."""
         settings = self.settings.health
-        service = HealthService(self.reactor, database, authority.heartbeat_key, flush_interval=settings.flush_interval)
+        service = HealthService(
+            self.reactor,
+            database,
+            authority.heartbeat_key,
+            flush_interval=settings.flush_interval,
+            shared_key=settings.shared_key.encode() or None,
+        )
         await entered(self.stack, service)
         port = self._listen("health.listen", settings.listen, service.receiver)
         return settings.listen.reachable(port)
@@ -129,11 +146,12 @@ class Parts:
         self.stack.push_async_callback(api.drain)
         self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
 
-    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
+    async def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
         """The API for amphorae; gives its URL."""
         settings = self.settings.amphora_api
         api = AmphoraApi(database, renderer.render)
-        tls = MutualTLS(authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
+        tls = MutualTLS(authority.issue(*_CONTROLLER), Peer(role=Role.AMPHORA))
+        await self._renewed(authority, tls.renew)
         port = self._listen(
             "amphora_api.listen",
             settings.listen,
