@@ -26,7 +26,9 @@ class ParseTests(SynchronousTestCase):
     @given(json_values)
     def test_json_is_read_as_it_is(self, value: object) -> None:
         body = json.dumps(value).encode()
-        if b"NaN" in body or b"Infinity" in body:
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
             self.assertRaises(MalformedBody, parse, body)
         else:
             self.assertEqual(parse(body), json.loads(body))

@@ -49,7 +49,7 @@ class TypesTests(SynchronousTestCase):
             kind.decode(value, "thing.field")
         except InvalidInput as error:
             self.assertTrue(str(error).startswith("Invalid value for thing.field"), error)
-            self.assertIn(kind.accepted.split("[")[0][:20], str(error))
+            self.assertIn(". Accepted: ", str(error))
 
     @given(st.sampled_from(TO_HAPROXY), st.text())
     def test_nothing_that_means_something_to_haproxy_passes_a_grammar(self, kind: types.Grammar, value: str) -> None:
