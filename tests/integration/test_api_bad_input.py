@@ -75,7 +75,13 @@ def examples(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
     """What hypothesis makes of a strategy, for requests that take longer than its own loop may."""
     found: list[Any] = []
 
-    @settings(max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(strategy)
     def collect(value: Any) -> None:
         found.append(value)
