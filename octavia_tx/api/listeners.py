@@ -50,7 +50,7 @@ FIELDS = Fields(
         Field("default_pool", _PoolOrName(), change=False),
         Field("default_pool_id", Uuid()),
         Field("default_tls_container_ref", Text()),
-        Field("description", Text(), default=""),
+        Field("description", Text(lines=True), default=""),
         Field("hsts_include_subdomains", Flag(), default=False),
         Field("hsts_max_age", Integer(0)),
         Field("hsts_preload", Flag(), default=False),

@@ -45,7 +45,7 @@ FIELDS = Fields(
         Field("additional_vips", ListOf(_FurtherVip()), default=(), change=False),
         Field("admin_state_up", Flag(), default=True),
         Field("availability_zone", Text(), change=False),
-        Field("description", Text(), default=""),
+        Field("description", Text(lines=True), default=""),
         Field("flavor_id", Uuid(), change=False),
         Field("listeners", ListOf(Nested(listeners.FIELDS)), default=(), change=False),
         Field("name", Text(), default=""),

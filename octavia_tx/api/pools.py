@@ -52,7 +52,7 @@ FIELDS = Fields(
         Field("alpn_protocols", ListOf(ALPN, distinct=True)),
         Field("ca_tls_container_ref", Text()),
         Field("crl_container_ref", Text()),
-        Field("description", Text(), default=""),
+        Field("description", Text(lines=True), default=""),
         Field("healthmonitor", Nested(healthmonitors.FIELDS), change=False),
         Field("lb_algorithm", OneOf(tuple(Algorithm)), required=True),
         Field("listener_id", Uuid(), change=False, alone=True),

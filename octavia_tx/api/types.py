@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from octavia_tx.errors import InvalidInput
 
+_LAYOUT = str.maketrans("\t\n\r", "   ")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -48,18 +49,26 @@ def canonical_uuid(given: str) -> str | None:
 
 @frozen
 class Text:
-    """Printable text: no control characters, and only what UTF-8 can carry."""
+    """
+    Printable text: no control characters, and only what UTF-8 can carry.
+
+    @ivar lines: whether it may have several, and tabs in them. Never for what haproxy may read.
+    """
 
     longest: int = 255
+    lines: bool = False
 
     @property
     def accepted(self) -> str:
-        return f"a string of at most {self.longest} characters, without control characters"
+        but = " but tabs and ends of lines" if self.lines else ""
+        return f"a string of at most {self.longest} characters, without control characters{but}"
 
     def decode(self, given: Any, where: str) -> str:
-        if not isinstance(given, str) or len(given) > self.longest or _UNPRINTABLE.search(given):
-            raise InvalidInput(where, given, self.accepted)
-        return given
+        if isinstance(given, str) and len(given) <= self.longest:
+            written = given.translate(_LAYOUT) if self.lines else given
+            if not _UNPRINTABLE.search(written):
+                return given
+        raise InvalidInput(where, given, self.accepted)
 
 
 @frozen

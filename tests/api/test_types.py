@@ -67,6 +67,12 @@ class TypesTests(SynchronousTestCase):
         except InvalidInput:
             self.assertTrue(len(value) > 255 or any(not c.isprintable() for c in value))
 
+    def test_a_description_may_have_several_lines_but_no_other_control_character(self) -> None:
+        kind = types.Text(lines=True)
+        self.assertEqual(kind.decode("a\n\tb\r\n", "description"), "a\n\tb\r\n")
+        self.assertRaises(InvalidInput, kind.decode, "a\0b", "description")
+        self.assertRaises(InvalidInput, kind.decode, "a\x1b", "description")
+
     def test_text_that_postgresql_or_utf8_cannot_hold_is_refused(self) -> None:
         for text in ("a\0b", "a\nb", "\x7f", "\x85", "\ud800", "x" * 256, 5, None, ["a"], {}):
             self.assertRaises(InvalidInput, types.Text().decode, text, "name")
