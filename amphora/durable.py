@@ -1,0 +1,75 @@
+"""Files that are either the old or the new ones, whole, whenever the power fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Final
+
+TEMPORARY: Final = ".tmp"
+
+
+def write(path: Path, content: bytes) -> None:
+    """
+    Put the content in the file's place, atomically and durably. Only the owner may read it.
+
+    @raise OSError: it can't be written; the file is as it was.
+    """
+    draft = write_draft(path, content)
+    try:
+        adopt(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_draft(path: Path, content: bytes) -> Path:
+    """
+    Write the content beside the file that it may become, and make it durable there.
+
+    @return: the draft's path. Whoever calls L{adopt}s or removes it.
+    """
+    descriptor, name = mkstemp(prefix=f"{path.name}.", suffix=TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        os.unlink(name)
+        raise
+    return Path(name)
+
+
+def adopt(draft: Path, path: Path) -> None:
+    """Let the draft take the file's place."""
+    draft.replace(path)
+    _sync(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, of which only the owner sees the inside. There already: no error."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sync(path.parent)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory with all that it holds. Not there: no error."""
+    shutil.rmtree(path, ignore_errors=True)
+    _sync(path.parent)
+
+
+def remove_drafts(directory: Path) -> None:
+    """Remove what a writer left that was killed while it wrote."""
+    for draft in directory.glob(f"*{TEMPORARY}"):
+        draft.unlink(missing_ok=True)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,281 @@
+"""One load balancer on this amphora: its files, its haproxy, and one change at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Awaitable, Callable
+from hashlib import md5
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.utils import getProcessOutputAndValue
+
+from amphora import durable, ports
+from amphora.fence import Fences
+from amphora.haproxy import Core, HaproxyLife, build
+from amphora.master import Master
+from amphora.process import epoch, identify
+from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, readable
+from amphora.statistics import Snapshot, parse, snapshot
+
+LOADED: Final = "loaded.cfg"
+_FRONTEND: Final = re.compile(
+    r"^[ \t]*frontend[ \t]+(\S+).*\n(?:(?:[ \t].*)?\n)*?(?:[ \t]+mode[ \t]+(\S+)|(?=\S)|\Z)", re.MULTILINE
+)
+_machine: Final = build()
+T = TypeVar("T")
+
+
+class Absent(Exception):
+    """This amphora has no such load balancer."""
+
+
+class Invalid(Exception):
+    """haproxy doesn't accept the configuration; the text is its own message."""
+
+
+def checksum(text: bytes) -> str:
+    """The MD5 of a configuration, by which both sides compare."""
+    return md5(text, usedforsecurity=False).hexdigest()
+
+
+class Observer(Protocol):
+    """Who wants to know of changes."""
+
+    async def before(self, load_balancer: LoadBalancer) -> None:
+        """What haproxy runs will change: the last chance to see what it counts."""
+
+    async def after(self, load_balancer: LoadBalancer) -> None:
+        """What haproxy runs has changed, or couldn't be."""
+
+
+class LoadBalancer:
+    """
+    What the agent does with one load balancer.
+
+    Changes are made one after another, each to its end even when the one who asked for it is gone.
+
+    @ivar identifier: its id.
+    @ivar life: its haproxy.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path,
+        program: Program,
+        fences: Fences,
+        observer: Observer,
+    ) -> None:
+        self.identifier = directory.name
+        self._reactor = reactor
+        self._directory = directory
+        self._program = program
+        self._fences = fences
+        self._observer = observer
+        self._lock = DeferredLock()
+        self._runner = HaproxyRunner(reactor, directory, program)
+        self._master = Master(reactor, directory)
+        self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
+
+    @property
+    def exists(self) -> bool:
+        """Whether there's a configuration."""
+        return (self._directory / CONFIGURATION).exists()
+
+    def text(self) -> bytes:
+        """
+        The configuration in place.
+
+        @raise Absent: there's none.
+        """
+        try:
+            return (self._directory / CONFIGURATION).read_bytes()
+        except FileNotFoundError as e:
+            raise Absent(self.identifier) from e
+
+    def listeners(self) -> dict[str, str]:
+        """The listeners in the configuration in place: by id, C{HTTP} or C{TCP}."""
+        try:
+            found = _FRONTEND.findall(self.text().decode(errors="replace"))
+        except Absent:
+            return {}
+        return {listener: (mode or "tcp").upper() for listener, mode in found}
+
+    def upload(self, text: bytes, fence: int | None) -> Deferred[str]:
+        """
+        Put a configuration in place, without effect on what runs. Gives its L{checksum}.
+
+        @raise Invalid: haproxy doesn't accept it; the one before stays.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, lambda: self._upload(text))
+
+    def start(self, fence: int | None) -> Deferred[None]:
+        """
+        Make haproxy run.
+
+        @raise Absent: there's no configuration.
+        @raise StartFailed: it ended at once.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, lambda: self._run(self.life.start))
+
+    def reload(self, fence: int | None) -> Deferred[None]:
+        """
+        Make haproxy run the configuration in place, without dropping a connection; start it where it doesn't run.
+
+        @raise Absent: there's no configuration.
+        @raise ReloadRefused: haproxy can't; the configuration that runs is put back in place, and runs on.
+        @raise StartFailed: it ended at once.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, lambda: self._run(self._reload))
+
+    def stop(self, fence: int | None) -> Deferred[None]:
+        """
+        End haproxy and all its connections.
+
+        @raise Absent: there's no configuration.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, lambda: self._run(self._stop))
+
+    def remove(self, fence: int | None) -> Deferred[None]:
+        """
+        End haproxy and forget the load balancer. There's none: no error.
+
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, self._remove)
+
+    def apply(self, text: bytes, fence: int | None) -> Deferred[None]:
+        """
+        Make haproxy run this configuration, unless it does already.
+
+        @raise Invalid: see L{upload}.
+        @raise ReloadRefused: see L{reload}.
+        @raise StartFailed: see L{start}.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, lambda: self._apply(text))
+
+    def revive(self) -> Deferred[None]:
+        """At the agent's start: adopt the haproxy that an earlier agent left, or start it anew."""
+        return self._alone(None, self._revive)
+
+    async def snapshot(self) -> Snapshot | None:
+        """
+        What its haproxy counts now; C{None} where it doesn't run.
+
+        @raise MasterSilent: it runs, but doesn't answer.
+        """
+        if not self.life.serves():
+            return None
+        Log(self._directory).shorten()
+        processes = await self._master.processes()
+        runs = []
+        for pid in (*processes.workers, *processes.old):
+            if (identity := identify(pid)) is not None:
+                rows = parse(await self._master.statistics(pid))
+                runs.append((epoch(identity), pid in processes.workers, rows))
+        return snapshot(self.identifier, runs)
+
+    def _alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
+        async def guarded() -> T:
+            if fence is not None:
+                self._fences.check(self.identifier, fence)
+            return await change()
+
+        done: Deferred[T] = Deferred()
+        work: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(guarded()))
+
+        def tell(result: Any) -> None:
+            if not done.called:
+                done.callback(result)
+
+        # Whoever waits may go; the change is made to its end.
+        work.addBoth(tell)
+        return done
+
+    async def _upload(self, text: bytes) -> str:
+        is_new = not self._directory.exists()
+        durable.make_directory(self._directory)
+        draft = durable.write_draft(self._directory / CONFIGURATION, text)
+        try:
+            await self._check(draft)
+            durable.adopt(draft, self._directory / CONFIGURATION)
+        except (Invalid, OSError):
+            draft.unlink(missing_ok=True)
+            if is_new:
+                durable.remove_directory(self._directory)
+            raise
+        return checksum(text)
+
+    async def _check(self, draft: Path) -> None:
+        path, *arguments = self._program.check(draft)
+        out, err, code = await getProcessOutputAndValue(path, arguments, env=dict(os.environ), reactor=self._reactor)
+        if code != 0:
+            said = (err + out).decode(errors="replace").replace(str(draft), CONFIGURATION)
+            raise Invalid(readable(said, self._directory))
+
+    async def _run(self, action: Callable[[], Awaitable[None]]) -> None:
+        if not self.exists:
+            raise Absent(self.identifier)
+        await self._observer.before(self)
+        try:
+            await action()
+            if self.life.serves():
+                durable.write(self._directory / LOADED, self.text())
+        finally:
+            await self._observer.after(self)
+
+    async def _stop(self) -> None:
+        await self.life.stop()
+
+    async def _reload(self) -> None:
+        try:
+            self._foresee()
+            await self.life.reload()
+        except ReloadRefused:
+            if (loaded := self._loaded()) is not None:
+                durable.write(self._directory / CONFIGURATION, loaded)
+            raise
+
+    def _foresee(self) -> None:
+        """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""
+        if self.life.serves():
+            now = ports.bound((self._loaded() or b"").decode(errors="replace"))
+            found = ports.obstacles(ports.bound(self.text().decode(errors="replace")) - now)
+            if found:
+                raise ReloadRefused("\n".join(found))
+
+    def _loaded(self) -> bytes | None:
+        try:
+            return (self._directory / LOADED).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    async def _remove(self) -> None:
+        await self.life.stop()
+        if self._directory.exists():
+            durable.remove_directory(self._directory)
+            await self._observer.after(self)
+
+    async def _apply(self, text: bytes) -> None:
+        if self.life.serves() and self._loaded() == text:
+            return
+        await self._upload(text)
+        await self._run(self._reload)
+
+    async def _revive(self) -> None:
+        durable.remove_drafts(self._directory)
+        if not self.exists:
+            return
+        found = await self._runner.find(lambda said: self.life._ended(said))
+        if found is not None:
+            self.life.adopt(found)
+        else:
+            await self._run(self.life.start)

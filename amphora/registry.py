@@ -1,0 +1,81 @@
+"""All load balancers of this amphora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from amphora.fence import Fences
+from amphora.haproxy import StartFailed
+from amphora.load_balancer import Absent, LoadBalancer, Observer
+from amphora.runner import Program
+from octavia_tx.wire.heartbeat import is_identifier
+
+LOAD_BALANCERS: Final = "load_balancers"
+FENCES: Final = "fences"
+
+
+class LoadBalancers(Service):
+    """
+    Finds them on disk when it starts, and has each served again, whoever else is there or not.
+
+    When it stops, they go on.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, directory: Path, program: Program, observer: Observer) -> None:
+        self._reactor = reactor
+        self._directory = directory / LOAD_BALANCERS
+        self._program = program
+        self._fences = Fences(directory / FENCES)
+        self._observer = observer
+        self._known: dict[str, LoadBalancer] = {}
+
+    def startService(self) -> None:
+        """See to it that all that lies on disk is served."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if not self._directory.exists():
+            return
+        for path in sorted(self._directory.iterdir()):
+            if is_identifier(path.name) and path.is_dir():
+                load_balancer = self.place(path.name)
+                load_balancer.revive().addErrback(self._not_yet, load_balancer.identifier)
+
+    def stopService(self) -> None:
+        """Leave haproxy alone from now on."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        for load_balancer in self._known.values():
+            load_balancer.life.release()
+
+    def place(self, identifier: str) -> LoadBalancer:
+        """That load balancer, whether it exists yet or not."""
+        if identifier not in self._known:
+            self._known[identifier] = LoadBalancer(
+                self._reactor, self._directory / identifier, self._program, self._fences, self._observer
+            )
+        return self._known[identifier]
+
+    def find(self, identifier: str) -> LoadBalancer:
+        """
+        That load balancer.
+
+        @raise Absent: this amphora has none of that id.
+        """
+        found = self._known.get(identifier)
+        if found is None or not found.exists:
+            raise Absent(identifier)
+        return found
+
+    def all(self) -> tuple[LoadBalancer, ...]:
+        """Those that exist."""
+        return tuple(lb for lb in self._known.values() if lb.exists)
+
+    def _not_yet(self, failure: Failure, identifier: str) -> None:
+        if not failure.check(StartFailed, CancelledError):
+            self.log.failure("load balancer {identifier}", failure, identifier=identifier)

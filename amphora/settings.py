@@ -1,0 +1,270 @@
+"""The agent's settings: one TOML file, whose directory holds all that the agent keeps."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shutil
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from attrs import field, frozen
+from OpenSSL import SSL
+
+from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
+
+ENVELOPES: Final = ("octavia-tx", "openstack")
+KNOWN: Final = {
+    "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers"),
+    "heartbeat": ("receivers", "key", "interval", "envelope"),
+    "controllers": ("urls",),
+}
+_LISTEN: Final = re.compile(r"tcp:(?:port=)?(\d+)(?::interface=(\S+))?").fullmatch
+_KEY: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+T = TypeVar("T")
+
+
+class BadSettings(Exception):
+    """
+    The agent can't start with these settings.
+
+    @ivar problems: a sentence for each that is bad, all of them.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@frozen
+class Address:
+    """An IP address and a port. An empty C{host} stands for all of the machine's."""
+
+    host: str
+    port: int
+
+
+@frozen(kw_only=True)
+class Heartbeat:
+    """
+    Whom to tell that the amphora lives, and how.
+
+    @ivar interval: seconds between heartbeats.
+    @ivar envelope: one of L{ENVELOPES}.
+    """
+
+    receivers: tuple[Address, ...]
+    key: bytes = field(repr=False)
+    interval: float
+    envelope: str
+
+
+@frozen(kw_only=True)
+class Settings:
+    """
+    All that the agent is told.
+
+    @ivar directory: where it keeps what it writes.
+    @ivar haproxy: path of the program.
+    @ivar controllers: URLs of those whom it asks for its configuration.
+    """
+
+    directory: Path
+    amphora_id: str
+    listen: Address
+    haproxy: str
+    heartbeat: Heartbeat
+    controllers: tuple[str, ...]
+    credential: Credential
+
+
+def read(path: Path, listen: str | None = None, haproxy: str | None = None) -> Settings:
+    """
+    The settings in a file, and the credential beside it.
+
+    @param listen: in place of the file's C{listen}.
+    @param haproxy: in place of the file's C{haproxy}.
+    @raise BadSettings: listing all that is wrong.
+    """
+    try:
+        document = tomllib.loads(path.read_text())
+    except OSError as e:
+        raise BadSettings((f"{path}: can't be read: {e.strerror}.",)) from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise BadSettings((f"{path}: not TOML: {e}.",)) from e
+    overrides = {"listen": listen, "haproxy": haproxy}
+    return _Reader(path, document | {name: given for name, given in overrides.items() if given is not None}).settings()
+
+
+class _Reader:
+    """Takes values out of a document, and remembers every complaint."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self._path = path
+        self._document = document
+        self._problems: list[str] = []
+
+    def settings(self) -> Settings:
+        self._complain_of_unknown()
+        heartbeat = Heartbeat(
+            receivers=self._value("heartbeat", "receivers", _receivers) or (),
+            key=self._value("heartbeat", "key", _key) or b"",
+            interval=self._value("heartbeat", "interval", _interval, 5.0) or 5.0,
+            envelope=self._value("heartbeat", "envelope", _envelope, "octavia-tx") or "",
+        )
+        settings = Settings(
+            directory=self._path.parent.absolute(),
+            amphora_id=self._value("", "amphora_id", _identifier) or "",
+            listen=self._value("", "listen", _listen, "tcp:9443") or Address("", 0),
+            haproxy=self._value("", "haproxy", _program, "haproxy") or "",
+            heartbeat=heartbeat,
+            controllers=self._value("controllers", "urls", _urls, []) or (),
+            credential=self._credential(),
+        )
+        if self._problems:
+            raise BadSettings(tuple(self._problems))
+        return settings
+
+    def _value(self, section: str, name: str, read: Callable[[Any], T], default: object = None) -> T | None:
+        table = self._document.get(section, {}) if section else self._document
+        value = table.get(name, default) if isinstance(table, dict) else default
+        shown = f"{section}.{name}" if section else name
+        if value is None:
+            self._problems.append(f"{shown}: missing.")
+            return None
+        try:
+            return read(value)
+        except ValueError as e:
+            self._problems.append(f"{shown}: {e}.")
+            return None
+
+    def _complain_of_unknown(self) -> None:
+        for section, known in KNOWN.items():
+            table = self._document.get(section, {}) if section else self._document
+            if not isinstance(table, dict):
+                self._problems.append(f"{section}: must be a table.")
+                continue
+            self._problems += [
+                f"{section + '.' if section else ''}{name}: unknown. Known here: {', '.join(known)}."
+                for name in table
+                if name not in known
+            ]
+
+    def _credential(self) -> Credential:
+        pem, authority = self._beside("agent.pem"), self._beside("authority.pem")
+        credential = Credential(pem=pem, authority=authority)
+        if pem and authority:
+            try:
+                MutualTLS(credential, Peer(role=Role.CONTROLLER))
+            except (SSL.Error, ValueError) as e:
+                self._problems.append(
+                    f"agent.pem, authority.pem: not a certificate with its key, and an authority's certificate: "
+                    f"{type(e).__name__}."
+                )
+        return credential
+
+    def _beside(self, name: str) -> bytes:
+        path = self._path.parent / name
+        try:
+            return path.read_bytes()
+        except OSError as e:
+            self._problems.append(f"{path}: can't be read: {e.strerror}.")
+            return b""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text that isn't empty")
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("must be a list of texts")
+    return [_text(v) for v in value]
+
+
+def _identifier(value: object) -> str:
+    try:
+        return str(UUID(_text(value)))
+    except ValueError as e:
+        raise ValueError("must be a UUID") from e
+
+
+def _listen(value: object) -> Address:
+    match = _LISTEN(_text(value))
+    if match is None:
+        raise ValueError(f"{value!r} isn't of the form tcp:PORT or tcp:PORT:interface=ADDRESS")
+    interface = (match[2] or "").replace("\\:", ":").strip("[]")
+    if interface:
+        _ip(interface)
+    return Address(interface, _port(match[1], least=0))
+
+
+def _program(value: object) -> str:
+    found = shutil.which(_text(value))
+    if found is None:
+        raise ValueError(f"there's no program {value!r}")
+    return str(Path(found).absolute())
+
+
+def _receivers(value: object) -> tuple[Address, ...]:
+    receivers = tuple(_receiver(text) for text in _texts(value))
+    if not receivers:
+        raise ValueError("must name at least one receiver")
+    return receivers
+
+
+def _receiver(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not colon or (":" in bare and bare == host):
+        raise ValueError(f"{text!r} isn't of the form ADDRESS:PORT or [ADDRESS]:PORT")
+    return Address(_ip(bare), _port(port))
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as e:
+        raise ValueError(f"{text!r} isn't an IP address") from e
+
+
+def _port(text: str, least: int = 1) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= 65535:
+        raise ValueError(f"{text!r} isn't a port; accepted: {least} to 65535")
+    return int(text)
+
+
+def _key(value: object) -> bytes:
+    if not isinstance(value, str) or not _KEY(value):
+        raise ValueError("must be 64 hexadecimal digits")
+    return bytes.fromhex(value)
+
+
+def _interval(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= 3600:
+        raise ValueError("must be a number of seconds from 0.1 to 3600")
+    return float(value)
+
+
+def _envelope(value: object) -> str:
+    if value not in ENVELOPES:
+        raise ValueError(f"{value!r} isn't known; accepted: {', '.join(ENVELOPES)}")
+    return str(value)
+
+
+def _urls(value: object) -> tuple[str, ...]:
+    for url in _texts(value):
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme == "https" and parts.hostname and parts.port != 0 and parts.path in ("", "/")
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(f"{url!r} isn't of the form https://HOST:PORT")
+    return tuple(url.rstrip("/") for url in _texts(value))

@@ -1,0 +1,106 @@
+"""haproxy's C{show stat}, and what an amphora reports of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from octavia_tx.wire.heartbeat import Counters, MemberReport, is_identifier
+
+FRONTEND: Final = "FRONTEND"
+OPEN: Final = "OPEN"
+FULL: Final = "FULL"
+_EXACT: Final = frozenset({"UP", "DOWN", "DRAIN", "MAINT", "no check"})
+_NOT_YET: Final = "INI"
+
+Row = Mapping[str, str]
+
+
+@frozen
+class Snapshot:
+    """
+    What one load balancer's haproxy counted at a moment, in all its workers.
+
+    @ivar statuses: of listeners, by id, as the worker says that accepts connections.
+    @ivar counters: by listener's id, one for each worker.
+    @ivar members: what is known of each, once for each pool.
+    @ivar unchecked: pool and member of those whose first check by this worker hasn't been made.
+    @ivar pool_listeners: by pool's id, a listener that uses it.
+    """
+
+    load_balancer_id: str
+    statuses: Mapping[str, str] = field(factory=dict)
+    counters: Mapping[str, tuple[Counters, ...]] = field(factory=dict)
+    members: tuple[MemberReport, ...] = ()
+    unchecked: tuple[tuple[str, str], ...] = ()
+    pool_listeners: Mapping[str, str] = field(factory=dict)
+
+
+def parse(text: str) -> tuple[Row, ...]:
+    """The rows of C{show stat}, by column's name. Anything else has none."""
+    head, hash_mark, table = text.partition("# ")
+    if head.strip() or not hash_mark:
+        return ()
+    return tuple(csv.DictReader(line for line in table.splitlines() if line))
+
+
+def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, ...]]]) -> Snapshot:
+    """
+    One load balancer's snapshot.
+
+    @param runs: of each worker: its epoch, whether it accepts connections, and its rows.
+    """
+    statuses: dict[str, str] = {}
+    counters: dict[str, tuple[Counters, ...]] = {}
+    members: dict[tuple[str, str], MemberReport] = {}
+    unchecked: dict[tuple[str, str], None] = {}
+    pool_listeners: dict[str, str] = {}
+    for name, accepts, rows in runs:
+        for row in rows:
+            proxy, _, listener_id = row["pxname"].partition(":")
+            if not is_identifier(proxy):
+                continue
+            if row["svname"] == FRONTEND:
+                counters[proxy] = (*counters.get(proxy, ()), _counters(name, row))
+                if accepts and row["status"] in (OPEN, FULL):
+                    statuses[proxy] = FULL if _is_full(row) else row["status"]
+            elif accepts and is_identifier(row["svname"]):
+                key = proxy, row["svname"]
+                pool_listeners.setdefault(proxy, listener_id)
+                status = member_status(row)
+                if status is None:
+                    unchecked[key] = None
+                elif key not in members or status == "DOWN":
+                    # A pool under several listeners is checked for each: what one finds down isn't up.
+                    members[key] = MemberReport(*key, status)
+    unknown = tuple(key for key in unchecked if key not in members)
+    return Snapshot(load_balancer_id, statuses, counters, tuple(members.values()), unknown, pool_listeners)
+
+
+def member_status(row: Row) -> str | None:
+    """
+    A member's status in one word; C{None} before its first check, when haproxy only assumes something.
+
+    haproxy adds how far a change has come: C{UP 1/3} still gets requests, C{DOWN 1/2} doesn't yet.
+    """
+    status = row["status"]
+    first = status.partition(" ")[0]
+    if first in ("UP", "DOWN") and row.get("check_status", "").removeprefix("* ") == _NOT_YET:
+        return None
+    word = status if status in _EXACT else first
+    if word in ("UP", "no check") and row.get("weight") == "0":
+        return "DRAIN"
+    return word if word in _EXACT else None
+
+
+def _is_full(row: Row) -> bool:
+    limit = int(row["slim"] or 0)
+    return 0 < limit <= int(row["scur"] or 0)
+
+
+def _counters(name: str, row: Row) -> Counters:
+    active, received, sent, errors, total = (int(row.get(c) or 0) for c in ("scur", "bin", "bout", "ereq", "stot"))
+    return Counters(name, active, received, sent, errors, total)

@@ -1,0 +1,89 @@
+"""What the agent says of the machine that it runs on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.utils import getProcessOutput
+
+from octavia_tx.wire.rest import API_VERSION
+
+_PROC: Final = Path("/proc")
+_MEMORY: Final = {
+    "total": "MemTotal",
+    "free": "MemFree",
+    "buffers": "Buffers",
+    "cached": "Cached",
+    "shared": "Shmem",
+    "slab": "Slab",
+}
+
+
+async def haproxy_version(reactor: Any, program: str) -> str:
+    """The version of haproxy, like C{2.6.12}; empty where it doesn't say."""
+    said: bytes = await getProcessOutput(program, ["-v"], env=dict(os.environ), reactor=reactor)
+    words = said.decode(errors="replace").split()
+    return words[words.index("version") + 1].split("-")[0] if "version" in words[:-1] else ""
+
+
+def info(version: str) -> dict[str, str]:
+    """What C{/1.0/info} tells."""
+    return {
+        "hostname": socket.gethostname(),
+        "haproxy_version": version,
+        "api_version": API_VERSION,
+        "keepalived_version": "",
+        "ipvsadm_version": "",
+    }
+
+
+def figures() -> dict[str, Any]:
+    """What the machine has, and what of it is used."""
+    return {
+        "active": True,
+        "networks": _networks(),
+        "packages": {},
+        "cpu_count": os.cpu_count(),
+        "cpu": _processors(),
+        "memory": _memory(),
+        "disk": _disk(),
+        "load": (_PROC / "loadavg").read_text().split()[:3],
+        "active_tuned_profiles": "",
+        "topology": "SINGLE",
+        "topology_status": "OK",
+    }
+
+
+def _networks() -> dict[str, dict[str, int]]:
+    """Bytes received and sent, by interface, without the loopback."""
+    networks = {}
+    for line in (_PROC / "net" / "dev").read_text().splitlines()[2:]:
+        name, _, numbers = line.partition(":")
+        columns = numbers.split()
+        if name.strip() != "lo":
+            networks[name.strip()] = {"network_rx": int(columns[0]), "network_tx": int(columns[8])}
+    return networks
+
+
+def _processors() -> dict[str, Any]:
+    """Ticks since the boot."""
+    ticks = (_PROC / "stat").read_text().splitlines()[0].split()[1:]
+    return {"total": sum(map(int, ticks)), "user": ticks[0], "system": ticks[2], "soft_irq": ticks[6]}
+
+
+def _memory() -> Mapping[str, int]:
+    """In KiB."""
+    lines = (line.partition(":") for line in (_PROC / "meminfo").read_text().splitlines())
+    found = {name: int(value.split()[0]) for name, _, value in lines}
+    used = {name: found.get(field, 0) for name, field in _MEMORY.items()}
+    return used | {"swap_used": found.get("SwapTotal", 0) - found.get("SwapFree", 0)}
+
+
+def _disk() -> dict[str, int]:
+    """In bytes."""
+    disk = os.statvfs("/")
+    return {"used": (disk.f_blocks - disk.f_bfree) * disk.f_frsize, "available": disk.f_bavail * disk.f_frsize}
