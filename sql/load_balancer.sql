@@ -136,7 +136,8 @@ WITH listeners_gone AS (
     DELETE FROM health_monitor
     WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
 ), health_monitors AS (
-    UPDATE health_monitor SET provisioning_status = 'ACTIVE'
+    UPDATE health_monitor SET provisioning_status = 'ACTIVE',
+        operating_status = CASE WHEN admin_state_up THEN 'ONLINE' ELSE 'OFFLINE' END
     WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
       AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
 )

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import treq
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.task import deferLater
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseFailed, readBody
 from twisted.web.http_headers import Headers
 
 
@@ -93,8 +93,9 @@ class Visitor:
 
     def __init__(self, reactor: Any, address: str, port: int) -> None:
         self._reactor = reactor
-        self.url = f"http://{address}:{port}/"
-        self._http = treq.client.HTTPClient(Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False)))
+        self.url = f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+        # Not treq, which can't take an IPv6 address in a URL.
+        self._agent = Agent(reactor, pool=HTTPConnectionPool(reactor, persistent=False))
         self.served: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self._visiting = False
@@ -107,16 +108,17 @@ class Visitor:
     async def visit(self) -> str | None:
         """One request; who answered, or C{None} when it failed."""
         try:
-            response = await self._http.get(self.url, timeout=5)
-            text = (await response.content()).decode().strip()
-        except (ConnectError, ConnectionClosed, ResponseFailed) as error:
+            asked = self._agent.request(b"GET", self.url.encode()).addTimeout(5, self._reactor)
+            response = await asked
+            text = (await readBody(response)).decode().strip()
+        except (ConnectError, ConnectionClosed, ResponseFailed, TimeoutError) as error:
             self.failed[type(error).__name__] += 1
             return None
         if response.code != 200:
             self.failed[str(response.code)] += 1
             return None
         self.served[text] += 1
-        return str(text)
+        return text
 
     def keep_visiting(self, every: float) -> Deferred[None]:
         """Go on requesting until L{leave}; fires after the last answer."""
