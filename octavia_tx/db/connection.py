@@ -70,7 +70,6 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         """End it now, without a word that could block. Whoever waits for a query gets an error."""
         if self._connection is not None:
             super().close()
-            self._connection.close()  # one that broke by itself holds its socket until now
         lost, self.lost = self.lost, None
         if lost is not None:
             lost(self)

@@ -64,6 +64,7 @@ class Listening:
             self._connection.close()
         if self._loop is not None:
             self._loop.cancel()
+        self._tried()
 
     async def _listen_always(self) -> None:
         while not self._stopped:

@@ -363,6 +363,16 @@ class ListeningTests(DatabaseCase):
         await self.until(1)
         self.assertEqual(self.heard, [""])
 
+    async def test_closing_before_the_first_connection_lets_its_caller_go(self) -> None:
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.signal, signal.SIGCONT)
+        listening = Deferred.fromCoroutine(self.database.listen("octavia_tx_work", self.hear))
+        await self.pause(0.05)
+        self.assertNoResult(listening)
+        await self.database.stopService()
+        self.assertIsNone(await listening)
+        self.server.signal(signal.SIGCONT)
+
     async def test_a_listener_that_fails_hears_the_next_one_all_the_same(self) -> None:
         def hear_and_fail(payload: str) -> None:
             self.hear(payload)

@@ -116,6 +116,7 @@ class LifeTests(EmbeddedCase):
         self.assertEqual(self.directory.stat().st_mode & 0o777, 0o700)
         self.assertIn("ready to accept connections", (self.directory / "postgresql.log").read_text())
         pid = self.pid()
+        self.assertNotEqual(os.getsid(pid), os.getsid(0), "Ctrl-C on our terminal is not for it")
         await embedded.stop()
         self.assertFalse(Path(f"/proc/{pid}").exists())
         self.assertEqual({p.name for p in self.directory.iterdir()}, {"data", "owner.lock", "postgresql.log"})

@@ -192,11 +192,11 @@ class StatisticsTests(PostgresCase):
         self.assertEqual(total.bytes_in, 12)
 
     async def test_receivers_that_write_the_same_rows_at_once_do_not_collide(self) -> None:
-        rows = [self.counted(n, f"epoch {n}") for n in range(50)]
+        rows = [self.counted(n, f"epoch {n}") for n in range(400)]
         await gatherResults(
             [Deferred.fromCoroutine(self.merge(*order)) for order in (rows, rows[::-1], rows, rows[::-1])]
         )
-        await self.assertStatistics(sum(range(50)))
+        await self.assertStatistics(sum(range(400)))
 
 
 class OperatingTests(PostgresCase):
