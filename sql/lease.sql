@@ -2,7 +2,8 @@
 
 -- name: lease.claim
 UPDATE convergence c
-SET holder = %(holder)s::uuid, expires_at = now() + %(seconds)s * interval '1 second', fence = c.fence + 1, woken = false
+SET holder = %(holder)s::uuid, expires_at = now() + %(seconds)s * interval '1 second', fence = c.fence + 1,
+    woken = false
 FROM load_balancer b
 WHERE b.id = c.load_balancer_id AND c.load_balancer_id = (
     SELECT load_balancer_id FROM convergence
@@ -29,7 +30,8 @@ WITH b AS (
 )
 UPDATE convergence c
 SET settled = b.revision = b.applied_revision AND NOT c.woken,
-    due_at = now(), pending_since = now(), holder = NULL, expires_at = NULL, attempts = 0, step = NULL, last_error = NULL
+    due_at = now(), pending_since = now(), holder = NULL, expires_at = NULL,
+    attempts = 0, step = NULL, last_error = NULL
 FROM b
 WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s::uuid AND c.fence = %(fence)s;
 
@@ -47,7 +49,8 @@ WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s:
 -- name: lease.wake
 WITH woken AS (
     UPDATE convergence
-    SET woken = true, settled = false, due_at = now(), pending_since = CASE WHEN settled THEN now() ELSE pending_since END
+    SET woken = true, settled = false, due_at = now(),
+        pending_since = CASE WHEN settled THEN now() ELSE pending_since END
     WHERE load_balancer_id = %(load_balancer_id)s::uuid
     RETURNING load_balancer_id
 )

@@ -60,6 +60,10 @@ SELECT
     ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = b.id ORDER BY p.created_at, p.id) AS pool_ids
 FROM changed b, told;
 
+-- name: load_balancer.lock
+-- In one order, so that two who lock several never wait for each other.
+SELECT id FROM load_balancer WHERE id = ANY (%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE;
+
 -- name: load_balancer.update
 UPDATE load_balancer b
 SET name = n.name, description = n.description, admin_state_up = n.admin_state_up, tags = n.tags,

@@ -1,4 +1,4 @@
--- The system's state, and the truth about its shape. Migrations in sql/migrations/ lead here from every earlier version.
+-- The system's state, and the truth about its shape. Migrations in sql/migrations/ lead here from earlier versions.
 -- Names of columns are the model's and the API's names.
 
 CREATE TABLE schema_version (version integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from octavia_tx.db import health_monitors, listeners, members, pools
 from octavia_tx.db.rows import is_identifier, row, rows
 from octavia_tx.db.transaction import Transaction
@@ -77,6 +79,17 @@ async def change(tx: Transaction, id: str) -> LoadBalancer:
     if await get(tx, id) is None:
         raise NotFound("Load balancer", id)
     raise BeingDeleted(id)
+
+
+async def lock(tx: Transaction, ids: Collection[str]) -> None:
+    """
+    Keep changes of these trees out until the transaction ends; unknown ids are ignored.
+
+    Who writes to parts of several trees does this first: everyone else begins with the load balancer's row too, so
+    that nobody who holds a part waits for one who waits for it.
+    """
+    if ids:
+        await tx.fetch("load_balancer.lock", ids=list(ids))
 
 
 async def update(tx: Transaction, load_balancer: LoadBalancer) -> None:

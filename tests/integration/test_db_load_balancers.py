@@ -5,11 +5,12 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 
-from octavia_tx.db import amphorae, health_monitors, listeners, load_balancers, members, pools
+from octavia_tx.db import amphorae, health_monitors, listeners, load_balancers, members, operating, pools
 from octavia_tx.db.database import Database
 from octavia_tx.errors import BeingDeleted, Conflict, NotFound
 from octavia_tx.model.amphora import Vip
 from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.statuses import OperatingStatus
 from octavia_tx.model.statuses import ProvisioningStatus as Status
 from tests.db.values import NOW, amphora, health_monitor, listener, load_balancer, member, new_id, pool, tree
 from tests.integration.postgres import PostgresCase
@@ -156,6 +157,29 @@ class ChangingTests(PostgresCase):
 
         revisions = await gatherResults([Deferred.fromCoroutine(change()) for _ in range(8)])
         self.assertEqual(sorted(revisions), [2, 3, 4, 5, 6, 7, 8, 9])
+
+    async def test_whoever_locked_a_tree_first_writes_to_its_parts_in_any_order(self) -> None:
+        made = await inserted(self.database, tree())
+        id, parts = made.load_balancer.id, [each.id for each in made.members]
+
+        async def report(order: list[str]) -> None:
+            async with self.database.transaction() as tx:
+                await load_balancers.lock(tx, [id, new_id()])
+                for part in order:
+                    await operating.record(tx, "member", {part: OperatingStatus.ONLINE})
+                    await tx.script("SELECT pg_sleep(0.02)")
+
+        async def change(order: list[str]) -> None:
+            async with self.database.transaction() as tx:
+                revision = (await load_balancers.change(tx, id)).revision
+                for part in order:
+                    await members.delete(tx, part, revision)
+
+        both = (report(parts), report(parts[::-1]), change(parts), change(parts[::-1]))
+        await gatherResults([Deferred.fromCoroutine(each) for each in both])
+        found = await read(self.database, id)
+        self.assertEqual({each.operating_status for each in found.members}, {OperatingStatus.ONLINE})
+        self.assertEqual({each.provisioning_status for each in found.members}, {Status.PENDING_DELETE})
 
     async def test_what_changed_later_stays_pending_when_an_earlier_revision_is_applied(self) -> None:
         before = await self.applied(tree())
