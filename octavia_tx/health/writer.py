@@ -40,10 +40,12 @@ class Writer:
         written = False
         try:
             async with self._database.transaction() as tx:
+                # Everyone locks amphorae first, then load balancers, then what is below them.
+                await self._heard(tx, batch)
+                await load_balancers.lock(tx, due)
                 trees = [tree for i in sorted(due) if (tree := await load_balancers.tree(tx, i)) is not None]
                 for tree in trees:
                     self._memory.made_up(tree)
-                await self._heard(tx, batch)
                 await self._traffic(tx, batch)
                 await self._statuses(tx, trees)
             written = True
