@@ -206,6 +206,32 @@ class Courses(ConvergenceCase):
         await running
         await self.assert_nothing(world, lb.id)
 
+    async def test_news_of_a_deletion_is_heeded_before_anything_more_is_made(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        lease = await world.claim()
+        assert lease is not None
+        work, allocate = Work(world.means, lease), world.network.allocate_vip
+
+        async def meanwhile(*args: Any) -> Any:
+            await world.delete(lb.id)
+            work.tell()
+            return await allocate(*args)
+
+        world.network.allocate_vip = meanwhile  # type: ignore[method-assign]
+        await Convergence(work, lambda: 0.5).run()
+        await self.assert_nothing(world, lb.id)
+        self.assertEqual(world.compute.made, [])
+
+    async def test_each_push_carries_its_leases_fence(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        for fence in (1, 2, 3):
+            await world.settle()
+            (served,) = world.amphorae.served.values()
+            self.assertEqual(served.fence, fence)
+            await world.change(lb.id)
+
     async def test_a_controller_that_stops_gives_the_lease_back_at_once(self) -> None:
         world = self.world(silent_for=10**9)
         lb = await world.create()

@@ -80,6 +80,15 @@ class Waking(ServiceCase):
     async def _gone(self, world: World, id: str) -> bool:
         return await world.show(id) is None
 
+    async def test_a_deletion_during_the_boot_is_not_waited_with(self) -> None:
+        world = self.world(silent_for=10**9)
+        lb = await world.create()
+        await self.start(world)
+        await self.until(lambda: "amphora.info" in world.faults.passed)
+        await world.delete(lb.id)
+        await self.until(lambda: Deferred.fromCoroutine(self._gone(world, lb.id)))
+        await self.assert_nothing(world, lb.id)
+
     async def test_what_was_due_before_it_started_is_taken(self) -> None:
         world = self.world()
         lbs = [await world.create() for _ in range(3)]
@@ -104,6 +113,7 @@ class Waking(ServiceCase):
         async def slow(*args: Any) -> None:
             busy[0] += 1
             busy[1] = max(busy)
+            await self.until(lambda: busy[1] >= 3)
             await pause(0.02)
             busy[0] -= 1
             await apply(*args)
