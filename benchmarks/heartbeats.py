@@ -7,6 +7,7 @@ can follow, so that none is lost, and the time that the receiver's processes hav
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -68,10 +69,10 @@ def beating(service: Service, amphorae: Callable[[], dict[str, str]]) -> list[Be
     return found
 
 
-def cost(address: tuple[str, int], datagrams: list[bytes], rate: float, pids: list[int]) -> float:
-    """Milliseconds of processor time per datagram."""
+def cost(address: tuple[str, int], datagrams: list[bytes], rate: float, pids: Callable[[], list[int]]) -> float:
+    """Milliseconds of processor time per datagram. C{pids} is asked twice: a receiver may start further processes."""
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    before, begun = cpu_seconds(pids), time.perf_counter()
+    before, begun = cpu_seconds(pids()), time.perf_counter()
     for number, datagram in enumerate(datagrams):
         ahead = begun + number / rate - time.perf_counter()
         if ahead > 0:
@@ -79,7 +80,7 @@ def cost(address: tuple[str, int], datagrams: list[bytes], rate: float, pids: li
         out.sendto(datagram, address)
     time.sleep(1.0)  # what is under way is written
     out.close()
-    return (cpu_seconds(pids) - before) * 1000 / len(datagrams)
+    return (cpu_seconds(pids()) - before) * 1000 / len(datagrams)
 
 
 def our_cost(count: int, rate: float) -> tuple[float, float]:
@@ -91,7 +92,7 @@ def our_cost(count: int, rate: float) -> tuple[float, float]:
         time.sleep(1.0)
         key = (service.directory / "state" / "authority" / "heartbeat.key").read_bytes()
         datagrams = list(_sealed(senders, key, count))
-        per_heartbeat = cost(("127.0.0.1", port), datagrams, rate, [receiver.pid])
+        per_heartbeat = cost(("127.0.0.1", port), datagrams, rate, lambda: [receiver.pid])
         counted = sum(
             service.call("GET", f"lbaas/listeners/{s.listener_id}/stats")["stats"]["total_connections"] for s in senders
         )
@@ -99,8 +100,6 @@ def our_cost(count: int, rate: float) -> tuple[float, float]:
 
 
 def _known(service: Ours) -> dict[str, str]:
-    import json
-
     command = [sys.executable, "-m", "benchmarks.known", str(service.directory / "state")]
     told: dict[str, str] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return told
@@ -127,7 +126,7 @@ def their_cost(service: Service, address: tuple[str, int], key: bytes, count: in
         sender = senders[number % len(senders)]
         report = sender.report(1)
         datagrams.append(openstack.seal(key, sender.amphora_id, number, report, {sender.pool_id: sender.listener_id}))
-    return cost(address, datagrams, rate, _health_managers())
+    return cost(address, datagrams, rate, _health_managers)
 
 
 def _health_managers() -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,6 @@ from octavia_tx.resources import entered
 
 async def known(reactor: Any, directory: Path) -> None:
     """Ask the embedded database, and print."""
-    from contextlib import AsyncExitStack
-
     async with AsyncExitStack() as stack:
         dsn = await EmbeddedPostgres(reactor, directory / "postgresql").join()
         database = await entered(stack, Database(reactor, dsn))

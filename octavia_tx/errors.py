@@ -117,7 +117,7 @@ class OutOfResources(DriverError):
 
 
 class DatabaseUnavailable(OctaviaError):
-    """PostgreSQL doesn't answer; the transaction didn't happen, and may be repeated."""
+    """PostgreSQL doesn't answer. The transaction didn't happen, unless the sentence says that this isn't known."""
 
 
 class LeaseLost(OctaviaError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
@@ -48,6 +49,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         receivers=settings.health.receivers or (receiver,),
         controllers=settings.amphora_api.urls or (url,),
         interval=settings.health.interval,
+        templates=Path(settings.amphora.templates) if settings.amphora.templates else None,
     )
     convergence = ConvergenceSettings(
         lease_seconds=settings.controller.lease,
