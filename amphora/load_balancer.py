@@ -277,5 +277,6 @@ class LoadBalancer:
         found = await self._runner.find(lambda said: self.life._ended(said))
         if found is not None:
             self.life.adopt(found)
+            await self._observer.after(self)
         else:
             await self._run(self.life.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +49,16 @@ def identify(pid: int) -> Identity | None:
     # The name, in parentheses, may hold anything.
     state, *numbers = text.rpartition(")")[2].split()
     return None if state in "ZX" else Identity(pid, int(numbers[18]))
+
+
+def in_directory(directory: Path) -> Iterator[Identity]:
+    """All processes of ours whose working directory it is."""
+    there = str(directory.resolve())
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        # Some are gone meanwhile, or not ours to look at.
+        with suppress(OSError):
+            if os.readlink(f"/proc/{pid}/cwd") == there and (found := identify(int(pid))):
+                yield found
 
 
 def epoch(identity: Identity) -> str:

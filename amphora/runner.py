@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from amphora.master import SOCKET, Master, MasterSilent, Processes
-from amphora.process import Identity, Watch, identify, spawn
+from amphora.process import Identity, Watch, identify, in_directory, spawn
 
 CONFIGURATION: Final = "haproxy.cfg"
 LOG: Final = "haproxy.log"
@@ -95,8 +95,9 @@ class HaproxyRunner:
         self._master = Master(reactor, directory)
 
     def spawn(self, ended: Callable[[str], None]) -> Haproxy:
-        """See L{Runner.spawn}. One that is still there, though it doesn't answer, is ended before."""
-        self._end_stray()
+        """See L{Runner.spawn}. What is still there of an earlier one, since it hangs, is ended before."""
+        for stray in in_directory(self._directory):
+            stray.kill()
         (self._directory / SOCKET).unlink(missing_ok=True)
         log = Log(self._directory)
         log.shorten()
@@ -113,15 +114,6 @@ class HaproxyRunner:
             return None
         found.remember(processes)
         return found
-
-    def _end_stray(self) -> None:
-        try:
-            pid = int((self._directory / PID_FILE).read_text())
-            here = os.readlink(f"/proc/{pid}/cwd") == str(self._directory.resolve())
-        except (OSError, ValueError):
-            return
-        if here and (stray := identify(pid)):
-            stray.kill()
 
 
 class Log:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from attrs import field, frozen
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
@@ -160,7 +160,7 @@ class _Reader:
         if pem and authority:
             try:
                 MutualTLS(credential, Peer(role=Role.CONTROLLER))
-            except (SSL.Error, ValueError) as e:
+            except (SSL.Error, crypto.Error, ValueError) as e:
                 self._problems.append(
                     f"agent.pem, authority.pem: not a certificate with its key, and an authority's certificate: "
                     f"{type(e).__name__}."

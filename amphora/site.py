@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -11,9 +12,14 @@ from twisted.web.server import Request, Site
 BODY_LIMIT: Final = 8 << 20  # bytes
 IDLE_LIMIT: Final = 60  # seconds that a connection may be idle
 
+_TOO_LARGE: Final = (413, "Request Entity Too Large", f"The body may have {BODY_LIMIT} bytes.")
+
 
 class BoundedRequest(Request):
-    """Refuses a body larger than L{BODY_LIMIT}, whether it says so at its head or not, and hangs up."""
+    """
+    Refuses a body larger than L{BODY_LIMIT}, whether it says so at its head or not, and a path that isn't UTF-8, and
+    hangs up.
+    """
 
     _taken = 0
     _refused = False
@@ -21,28 +27,31 @@ class BoundedRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """See L{Request.gotLength}."""
         if length is not None and length > BODY_LIMIT:
-            self._refuse()
+            self._refuse(*_TOO_LARGE)
         super().gotLength(None if self._refused else length)  # type: ignore[no-untyped-call]
 
     def handleContentChunk(self, data: bytes) -> None:
         """See L{Request.handleContentChunk}."""
         self._taken += len(data)
         if not self._refused and self._taken > BODY_LIMIT:
-            self._refuse()
+            self._refuse(*_TOO_LARGE)
         if not self._refused:
             super().handleContentChunk(data)  # type: ignore[no-untyped-call]
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """See L{Request.requestReceived}."""
+        try:
+            unquote_to_bytes(path).decode()
+        except UnicodeDecodeError:
+            self._refuse(400, "Bad Request", "The path isn't UTF-8.")
         if not self._refused:
             super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
 
-    def _refuse(self) -> None:
+    def _refuse(self, status: int, name: str, sentence: str) -> None:
         self._refused = True
-        sentence = f"413 Request Entity Too Large: The body may have {BODY_LIMIT} bytes."
-        body = json.dumps({"error": sentence, "http_code": 413}).encode()
+        body = json.dumps({"error": f"{status} {name}: {sentence}", "http_code": status}).encode()
         head = (
-            "HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\n"
+            f"HTTP/1.1 {status} {name}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         channel: Any = self.channel

@@ -1,0 +1,135 @@
+"""Asking controllers for what to run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from amphora import fetch, pull
+from amphora.fetch import NoAnswer
+from amphora.pull import Pull, Wanted
+
+AMPHORA = "11111111-1111-4111-8111-111111111111"
+LB = "22222222-2222-4222-8222-222222222222"
+
+
+def answer(*load_balancers: object) -> bytes:
+    return json.dumps({"load_balancers": load_balancers}).encode()
+
+
+class Answers(SynchronousTestCase):
+    def test_an_answer_is_read(self) -> None:
+        body = answer({"id": LB, "fence": 7, "haproxy": "global\n"})
+        self.assertEqual(pull.read(body), (Wanted(LB, 7, b"global\n"),))
+
+    def test_anything_else_is_no_answer(self) -> None:
+        good = {"id": LB, "fence": 7, "haproxy": ""}
+        for body in (
+            b"", b"[]", b"{}", b"\xff", b"1", answer(1), answer({}), answer(good | {"id": "../../etc"}),
+            answer(good | {"fence": -1}), answer(good | {"fence": "1"}), answer(good | {"haproxy": None}),
+        ):  # fmt: skip
+            self.assertRaises(NoAnswer, pull.read, body)
+
+    def test_http_is_read(self) -> None:
+        text = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+        self.assertEqual(fetch.read(text), (200, b"body"))
+        self.assertEqual(fetch.read(b"HTTP/1.0 404 Not Found\r\n\r\n"), (404, b""))
+
+    def test_http_that_is_not_whole_is_no_answer(self) -> None:
+        text = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+        for part in (text[:-1], text[:20], b"", b"220 smtp.example ESMTP\r\n\r\n", b"\r\n\r\n"):
+            self.assertRaises(NoAnswer, fetch.read, part)
+
+
+class LoadBalancers:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[object, ...]] = []
+
+    def place(self, identifier: str) -> Any:
+        return _LoadBalancer(self.told, identifier)
+
+
+class _LoadBalancer:
+    def __init__(self, told: list[tuple[object, ...]], identifier: str) -> None:
+        self._told = told
+        self._identifier = identifier
+
+    def apply(self, text: bytes, fence: int) -> Deferred[None]:
+        self._told.append(("apply", self._identifier, text, fence))
+        return succeed(None)
+
+    def remove(self, fence: int) -> Deferred[None]:
+        self._told.append(("remove", self._identifier, fence))
+        return succeed(None)
+
+
+class Asking(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.asked: list[str] = []
+        self.answers: list[tuple[int, bytes] | NoAnswer | Deferred[tuple[int, bytes]]] = []
+        self.load_balancers = LoadBalancers()
+
+    async def fetch(self, url: str) -> tuple[int, bytes]:
+        self.asked.append(url)
+        given = self.answers.pop(0)
+        if isinstance(given, NoAnswer):
+            raise given
+        return await given if isinstance(given, Deferred) else given
+
+    def start(self, *urls: str) -> Pull:
+        told: Any = self.load_balancers
+        service = Pull(self.clock, self.fetch, urls, AMPHORA, told, lambda: 0.5)
+        service.startService()
+        self.addCleanup(service.stopService)
+        return service
+
+    def test_what_a_controller_wants_is_applied_and_nobody_asked_again(self) -> None:
+        empty = {"id": AMPHORA, "fence": 2, "haproxy": ""}
+        self.answers = [(200, answer({"id": LB, "fence": 7, "haproxy": "text"}, empty))]
+        self.start("https://c")
+        self.assertEqual(self.asked, [f"https://c/1.0/amphorae/{AMPHORA}/load_balancers"])
+        self.assertEqual(self.load_balancers.told, [("apply", LB, b"text", 7), ("remove", AMPHORA, 2)])
+        self.clock.advance(1000)
+        self.assertEqual(len(self.asked), 1)
+
+    def test_another_controller_is_asked_when_one_does_not_answer(self) -> None:
+        self.answers = [NoAnswer("dead"), (200, answer())]
+        self.start("https://a", "https://b")
+        self.assertEqual([u[8] for u in self.asked], ["a", "b"])
+
+    def test_it_is_tried_again_less_and_less_soon(self) -> None:
+        self.answers = [NoAnswer("dead"), (503, b""), (200, b"?"), (404, b""), (200, answer())]
+        self.start("https://a")
+        seen = []
+        for delay in (0.5, 1, 2, 4):
+            seen.append(len(self.asked))
+            self.clock.advance(delay)
+        self.assertEqual(seen, [1, 2, 3, 4])
+        self.assertEqual(self.answers, [])
+
+    def test_nobody_is_asked_without_controllers(self) -> None:
+        self.start()
+        self.assertEqual(self.asked, [])
+
+    def test_stopping_ends_it_even_when_the_cancelled_call_looks_like_a_failed_one(self) -> None:
+        waiting: Deferred[tuple[int, bytes]] = Deferred(lambda d: d.errback(NoAnswer("cancelled")))
+        self.answers = [waiting]
+        service = self.start("https://a")
+        stopped = service.stopService()
+        assert stopped is not None
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopping_while_it_waits_ends_it(self) -> None:
+        self.answers = [NoAnswer("dead")]
+        stopped = self.start("https://a").stopService()
+        assert stopped is not None
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
