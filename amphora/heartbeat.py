@@ -145,16 +145,15 @@ class Heartbeats(Service):
             self._tell(self._settings.receivers if self._sealer.repeatable else (next(self._turns),))
 
     def _tell(self, receivers: tuple[Address, ...]) -> None:
-        report = self._ledger.report()
         try:
+            report = self._ledger.report()
+            self._said = statuses(report)
             datagrams = self._sealer.seal(report, self._ledger)
-        except ValueError as e:
-            self.log.error("No heartbeat: {reason}", reason=str(e))
-            return
-        self._said = statuses(report)
-        self._ledger.reported(report)
-        for receiver in receivers:
-            self._send(receiver, datagrams)
+            self._ledger.reported(report)
+            for receiver in receivers:
+                self._send(receiver, datagrams)
+        except Exception:  # noqa: BLE001 - a boundary: whatever is wrong with this heartbeat, the next must be tried
+            self.log.failure("a heartbeat couldn't be sent")
 
     def _send(self, receiver: Address, datagrams: tuple[bytes, ...]) -> None:
         transport = self._ports[ip_address(receiver.host).version]

@@ -43,6 +43,11 @@ class Ledger:
             self._words.update({(m.pool_id, m.member_id): m for m in snapshot.members})
         if before is not None:
             self._finish(before, snapshot)
+        if before is not None and snapshot is not None:
+            known = {(m.pool_id, m.member_id) for m in snapshot.members} | set(snapshot.unchecked)
+            for member in before.members:
+                if (member.pool_id, member.member_id) not in known:
+                    self._words.pop((member.pool_id, member.member_id), None)
 
     def forget(self, load_balancer_id: str) -> None:
         """The load balancer is gone, and so is all interest in it."""

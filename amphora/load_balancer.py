@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Awaitable, Callable
 from hashlib import md5
@@ -11,13 +10,15 @@ from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from amphora import durable, ports
 from amphora.fence import Fences
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.master import Master
 from amphora.process import epoch, identify
-from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, readable
+from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.statistics import Snapshot, parse, snapshot
 
 LOADED: Final = "loaded.cfg"
@@ -60,6 +61,8 @@ class LoadBalancer:
     @ivar identifier: its id.
     @ivar life: its haproxy.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -195,6 +198,8 @@ class LoadBalancer:
         def tell(result: Any) -> None:
             if not done.called:
                 done.callback(result)
+            elif isinstance(result, Failure):
+                self.log.failure("a change of {identifier} that nobody waits for", result, identifier=self.identifier)
 
         # Whoever waits may go; the change is made to its end.
         work.addBoth(tell)
@@ -216,7 +221,7 @@ class LoadBalancer:
 
     async def _check(self, draft: Path) -> None:
         path, *arguments = self._program.check(draft)
-        out, err, code = await getProcessOutputAndValue(path, arguments, env=dict(os.environ), reactor=self._reactor)
+        out, err, code = await getProcessOutputAndValue(path, arguments, env=environment(), reactor=self._reactor)
         if code != 0:
             said = (err + out).decode(errors="replace").replace(str(draft), CONFIGURATION)
             raise Invalid(readable(said, self._directory))

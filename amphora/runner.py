@@ -58,6 +58,11 @@ class Runner(Protocol):
         """
 
 
+def environment() -> dict[str, str]:
+    """What haproxy may know of the agent's environment: not its settings, since a configuration can read variables."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OCTAVIA_TX_")}
+
+
 @frozen
 class Program:
     """
@@ -102,7 +107,7 @@ class HaproxyRunner:
         log = Log(self._directory)
         log.shorten()
         log.mark()
-        pid = spawn(self._program.serve(self._directory), log.path, os.environ)
+        pid = spawn(self._program.serve(self._directory), log.path, environment())
         return Haproxy(self._reactor, self._master, log, pid, ended)
 
     async def find(self, ended: Callable[[str], None]) -> Haproxy | None:

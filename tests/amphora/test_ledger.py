@@ -79,6 +79,12 @@ class Statuses(SynchronousTestCase):
         self.ledger.record(LB, runs(("new", 0), member=("UP 1/3", "INI")))
         self.assertEqual(self.words(), [])
 
+    def test_a_member_that_was_taken_away_is_forgotten(self) -> None:
+        self.ledger.record(LB, runs(("1", 0), member=("DOWN", "L4CON")))
+        self.ledger.record(LB, snapshot(LB, [("2", True, parse(table(frontend())))]))
+        self.ledger.record(LB, runs(("3", 0), member=("UP 1/3", "INI")))
+        self.assertEqual(self.words(), [])
+
     def test_counters_are_no_change_of_status(self) -> None:
         self.ledger.record(LB, runs(("1", 0)))
         before = statuses(self.ledger.report())

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.wire.tls import Role
-from tests.amphora.agent_process import AMPHORA, LB, LISTENER, AgentCase, run
+from tests.integration.agent_process import AMPHORA, LB, LISTENER, AgentCase, run
 
 
 class Asking(AgentCase):
