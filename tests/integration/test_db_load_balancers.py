@@ -293,8 +293,9 @@ class NoticeTests(PostgresCase):
 
         def hear(payload: str) -> None:
             heard.append(payload)
-            while more:
-                more.pop().callback(None)
+            waiting, more[:] = more[:], []  # who is told may wait again at once
+            for told in waiting:
+                told.callback(None)
 
         await self.database.listen("octavia_tx_work", hear)
         id = (await inserted(self.database, tree())).load_balancer.id
