@@ -112,7 +112,7 @@ class AgentCase(TestCase):
     def setUp(self) -> None:
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
-        self.addCleanup(self._end_all)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self._end_all()))
         self.authority = Authority.load_or_create(self.directory / "ca")
         self.host, self.port = free_address()
         self.vip, self.vip_port = free_address()
@@ -285,7 +285,7 @@ backend {POOL}:{LISTENER}
         except Exception:  # noqa: BLE001 - it isn't there yet
             return False
 
-    def _end_all(self) -> None:
+    async def _end_all(self) -> None:
         for child in self.agents:
             child.kill()
             child.wait()
@@ -296,7 +296,7 @@ backend {POOL}:{LISTENER}
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02)
+            await deferLater(real, 0.02)
         raise AssertionError(f"processes that can't be ended: {left}")
 
 
