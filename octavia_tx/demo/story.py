@@ -60,7 +60,7 @@ class Tour:
     async def _create(self) -> None:
         narrator, tenant = self._narrator, self._tenant
         narrator.heading("A tenant asks for a load balancer")
-        with narrator.step("load balancer, listener, pool, two members, health monitor: asked for"):
+        with narrator.step("load balancer, listener, pool, two members, monitor: asked for"):
             load_balancer = await tenant.create(
                 "/loadbalancers", "loadbalancer", name="tour", vip_subnet_id=IPV4_SUBNET_ID
             )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import socket
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,13 @@ class System(Stage):
     """@ivar settings: environment of the controller beyond the stage's own."""
 
     settings: dict[str, str]
+
+    @classmethod
+    def build(cls, reactor: Any) -> System:
+        """On ports that are free now; not the usual ones, which tests that run beside these would want too."""
+        tcp, udp = processes.free_port, functools.partial(processes.free_port, kind=socket.SOCK_DGRAM)
+        ports = {"api": tcp(0), "amphora_api": tcp(0), "health": udp(0)}
+        return cls(reactor, Path(tempfile.mkdtemp(prefix="octavia-tx-test-")), ports)
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **self.settings}
