@@ -35,7 +35,7 @@ def first_byte(service: Ours, port: int) -> float:
 
 
 def agent_memory(service: Ours) -> list[float]:
-    """Resident MB of each agent that runs."""
+    """Resident MiB of each agent that runs."""
     sizes = []
     for pid, command in processes.belonging(service.directory).items():
         if "octavia-amphora-agent" in command:
@@ -65,6 +65,6 @@ def rows(service: Ours, port: int) -> Iterator[Row]:
         what="agent: start until it answers", ours=agent_start(service), unit="s", more_is_better=False, goal="≤ 0.5 s"
     )
     yield Row(
-        what="agent: resident memory", ours=max(agent_memory(service)), unit="MB", more_is_better=False,
-        goal="≤ 60 MB",
+        what="agent: resident memory", ours=max(agent_memory(service)), unit="MiB", more_is_better=False,
+        goal="≤ 60 MiB",
     )  # fmt: skip
