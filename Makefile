@@ -17,7 +17,7 @@ demo-stop: $(VENV)/.embedded
 	@$(BIN)/octavia-tx demo --stop "$(DIRECTORY)"
 
 test: lint
-	@$(BIN)/trial tests
+	@$(BIN)/trial -j 2 tests
 
 # The same for now: nothing is slower or needs a cloud.
 test-all: test
