@@ -11,9 +11,10 @@ LOG = $(VENV)/install.log
 .PHONY: demo demo-stop test test-all lint benchmark clean
 
 demo: $(VENV)/.embedded
-	@$(BIN)/octavia-tx demo $(if $(KEEP),--keep)
+	@$(BIN)/octavia-tx demo $(if $(filter-out 0 no false,$(KEEP)),--keep)
 
 demo-stop: $(VENV)/.embedded
+	@test -n "$(DIRECTORY)" || { echo "Which demo? make demo-stop DIRECTORY=/tmp/octavia-tx-demo-…" >&2; exit 1; }
 	@$(BIN)/octavia-tx demo --stop "$(DIRECTORY)"
 
 test: lint

@@ -34,7 +34,7 @@ LOCK: Final = "agent.lock"
 class Options(usage.Options):
     """The command line. C{settings} holds what it, and the file that it names, come to."""
 
-    synopsis = "twistd [options] octavia-amphora-agent --config DIR/agent.toml [options]"
+    synopsis = "--config DIR/agent.toml [options]"
     longdesc = (
         "The agent inside an amphora: runs haproxy as controllers say, over HTTPS, and tells them by UDP how it does. "
         "All that it keeps lies in the directory of its configuration file, where agent.pem (its certificate and key) "

@@ -54,6 +54,15 @@ class INetworkDriver(Interface):
     def networks() -> Awaitable[tuple[Network, ...]]:
         """All networks that a tenant may name."""
 
+    def check_vip(load_balancer: LoadBalancer) -> Awaitable[None]:
+        """
+        Whether a load balancer could have the front end that it asks for, as far as can be told without taking it:
+        asked before the load balancer is accepted. Whether its address is free still is told by L{allocate_vip}.
+
+        @raise ReferenceMissing: there's no such subnet, network or port.
+        @raise InvalidInput: the subnet isn't one of the network, or the address none that a VIP may have.
+        """
+
     def allocate_vip(load_balancer: LoadBalancer, taken: frozenset[str]) -> Awaitable[Vip]:
         """
         The front-end address of a load balancer, from what it asks: C{vip_address}, C{vip_subnet_id},

@@ -46,7 +46,7 @@ PROJECT = (
 
 def shown(key: str) -> str:
     """A key of the client's own invention, fit for a sentence."""
-    return key if key.isprintable() and len(key) <= 64 else ascii(key)[1:65]
+    return key if key.isprintable() and len(key) <= 64 else ascii(key)[1:-1][:64]
 
 
 @frozen

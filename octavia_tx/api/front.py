@@ -23,6 +23,21 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 class BoundedRequest(Request):
     """A request that keeps no more of its body than the API will look at; L{LARGEST_BODY} and a bit tell it."""
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        Go on with a request that is here as a whole.
+
+        Its body is JSON whatever it is called, so Twisted needn't read it as a form; and its target may be a whole
+        URL (RFC 9112, 3.2.2).
+        """
+        self.requestHeaders.removeHeader(b"Content-Type")
+        scheme, separator, rest = path.partition(b"://")
+        if separator and scheme.lower() in (b"http", b"https"):
+            host, _, local = rest.partition(b"/")
+            self.requestHeaders.setRawHeaders(b"Host", [host])
+            path = b"/" + local
+        super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+
     def handleContentChunk(self, data: bytes) -> None:
         """Keep a chunk, as long as there's room."""
         assert self.content is not None

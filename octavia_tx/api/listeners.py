@@ -18,7 +18,7 @@ from octavia_tx.api.types import CIPHERS, Absent, Cidr, Flag, Integer, ListOf, O
 from octavia_tx.db import listeners, statistics
 from octavia_tx.db import pools as pool_rows
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import MissingField, ParentNotFound
+from octavia_tx.errors import InvalidInput, MissingField, ParentNotFound
 from octavia_tx.model import validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool, Tree
 from octavia_tx.model.statuses import ClientAuthentication, Protocol
@@ -166,6 +166,8 @@ def _new_pool(planter: Planter, listener: Listener, given: Any) -> PoolTree | No
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("listener"))
+    if values["default_pool"] is not None and values["default_pool_id"] is not None:
+        raise InvalidInput("listener.default_pool", "a pool", "nothing beside default_pool_id")
     if isinstance(values["default_pool"], dict):
         await Subnets(call.parts.network).of_members(values["default_pool"], "listener.default_pool")
 

@@ -65,9 +65,11 @@ class Subnets:
                 subnet = await self._choose(network.subnet_ids, load_balancer, where)
             elif subnet is not None and subnet.id not in network.subnet_ids and not validation.anywhere(subnet):
                 raise InvalidInput(f"{where}.vip_subnet_id", subnet.id, f"a subnet of network {network_id}")
+        if subnet is not None:
+            validation.check_vip(load_balancer, subnet, where)
+        await self.network.check_vip(load_balancer)
         if subnet is None:
             return load_balancer, None
-        validation.check_vip(load_balancer, subnet, where)
         filled = evolve(load_balancer, vip_subnet_id=subnet.id, vip_network_id=network_id or subnet.network_id)
         return filled, subnet
 

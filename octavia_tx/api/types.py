@@ -17,6 +17,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from octavia_tx.errors import InvalidInput
+from octavia_tx.model.addresses import unmapped
 
 _LAYOUT = str.maketrans("\t\n\r", "   ")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -175,7 +176,7 @@ class Address:
             address = ip_address(given if isinstance(given, str) else "")
         except ValueError:
             raise InvalidInput(where, given, self.accepted) from None
-        if address.is_unspecified or getattr(address, "scope_id", None):
+        if unmapped(str(address)).is_unspecified or getattr(address, "scope_id", None):
             raise InvalidInput(where, given, self.accepted)
         return str(address)
 

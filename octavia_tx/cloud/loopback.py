@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from zope.interface import implementer
 
 from octavia_tx.cloud.addresses import AUTOMATIC_VIPS, LOOPBACK, MANAGEMENT
-from octavia_tx.errors import AddressUnavailable
+from octavia_tx.errors import AddressUnavailable, InvalidInput
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.addresses import is_host
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
@@ -44,6 +44,15 @@ class LoopbackNetwork:
     async def networks(self) -> tuple[Network, ...]:
         """See L{INetworkDriver}."""
         return (NETWORK,)
+
+    async def check_vip(self, load_balancer: LoadBalancer) -> None:
+        """See L{INetworkDriver}."""
+        check_port(load_balancer)
+        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
+        asked = load_balancer.vip_address
+        if asked is not None and (not is_host(asked, subnet.cidr) or is_host(asked, MANAGEMENT)):
+            accepted = f"a host's address in {subnet.cidr}, but not in {MANAGEMENT}, where amphorae's agents listen"
+            raise InvalidInput("loadbalancer.vip_address", asked, accepted)
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """

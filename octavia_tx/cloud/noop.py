@@ -75,6 +75,9 @@ class NoopNetwork:
         """One network, for those who look for any."""
         return (Network(id=NETWORK_ID, name="noop", subnet_ids=(SUBNET_ID,)),)
 
+    async def check_vip(self, load_balancer: LoadBalancer) -> None:
+        """See L{INetworkDriver}. Everything could be."""
+
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver}. Ids are taken as given, and an address need not be of any range."""
         network_id = load_balancer.vip_network_id or NETWORK_ID

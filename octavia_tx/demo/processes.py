@@ -19,12 +19,17 @@ def start(command: list[str], environment: dict[str, str], log: Path) -> subproc
     with log.open("ab") as out:
         return subprocess.Popen(
             command,
-            env={**os.environ, **environment, MARK: str(log.parent)},
+            env={**_plain_environment(), **environment, MARK: str(log.parent)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
+
+
+def _plain_environment() -> dict[str, str]:
+    """The viewer's environment without settings of ours: the tour shows what happens with none."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OCTAVIA_TX_")}
 
 
 def controller_command(directory: Path) -> list[str]:
@@ -64,11 +69,26 @@ def end(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def free_port(wanted: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+def only_one() -> socket.socket | None:
+    """
+    A socket that one process of this host can have at a time, and without a file; C{None} when another has it.
+
+    Who has it may want the usual ports; two who ask for them at once would both find them free.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind("\0octavia-tx-demo")
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def free_port(wanted: int, kind: socket.SocketKind = socket.SOCK_STREAM, address: str = "127.0.0.1") -> int:
     """The wanted port of loopback if nobody has it, else any free one."""
     for port in (wanted, 0):
         with closing(socket.socket(socket.AF_INET, kind)) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
             return int(probe.getsockname()[1])
     raise OSError("no free port on loopback")
 

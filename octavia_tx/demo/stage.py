@@ -27,17 +27,23 @@ class Stage:
         self.ports = ports
         self.members: dict[str, int] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._claim: socket.socket | None = None
         self.tenant = Tenant(reactor, f"http://127.0.0.1:{ports['api']}")
 
     @classmethod
     def build(cls, reactor: Any) -> Stage:
-        """A new stage in a temporary directory, with ports that nobody uses."""
+        """A new stage in a temporary directory, with ports that nobody uses: the usual ones for the first."""
+        claim = processes.only_one()
+        usual = claim is not None
         ports = {
-            "api": processes.free_port(9876),
-            "amphora_api": processes.free_port(9444),
-            "health": processes.free_port(5555, socket.SOCK_DGRAM),
+            "api": processes.free_port(9876 if usual else 0),
+            "amphora_api": processes.free_port(9444 if usual else 0),
+            "health": processes.free_port(5555 if usual else 0, socket.SOCK_DGRAM),
+            "vip": processes.free_port(8080, address="127.128.0.1"),
         }
-        return cls(reactor, Path(tempfile.mkdtemp(prefix="octavia-tx-demo-")), ports)
+        stage = cls(reactor, Path(tempfile.mkdtemp(prefix="octavia-tx-demo-")), ports)
+        stage._claim = claim
+        return stage
 
     @classmethod
     def kept(cls, reactor: Any, directory: Path) -> Stage:

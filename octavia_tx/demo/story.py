@@ -9,10 +9,9 @@ from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.narrator import Narrator
 from octavia_tx.demo.stage import Stage
-from octavia_tx.demo.tenant import Impatient, Visitor, pause
+from octavia_tx.demo.tenant import Visitor, pause
 
 BACK_ENDS = ("red", "blue")
-VIP_PORT = 8080
 
 
 class Disappointed(Exception):
@@ -43,7 +42,7 @@ class Tour:
         if keep:
             self.stage.keep()
             return
-        await remove(self._narrator, self.stage, ((self.vip, VIP_PORT),))
+        await remove(self._narrator, self.stage, ((self.vip, self.stage.ports["vip"]),))
 
     async def _set_up(self) -> None:
         narrator, stage = self._narrator, self.stage
@@ -66,7 +65,7 @@ class Tour:
             )
             self.load_balancer = load_balancer["id"]
             listener = await tenant.create(
-                "/listeners", "listener", name="web", protocol="HTTP", protocol_port=VIP_PORT,
+                "/listeners", "listener", name="web", protocol="HTTP", protocol_port=self.stage.ports["vip"],
                 loadbalancer_id=self.load_balancer,
             )  # fmt: skip
             self._listener = listener["id"]
@@ -85,7 +84,7 @@ class Tour:
             )
         assert shown is not None
         self.vip = str(shown["vip_address"])
-        self._visitor = Visitor(self._reactor, self.vip, VIP_PORT)
+        self._visitor = Visitor(self._reactor, self.vip, self.stage.ports["vip"])
         for name in BACK_ENDS:
             with narrator.step(f"until member {name} is ONLINE"):
                 await self._until_member(name, "ONLINE")
@@ -152,15 +151,16 @@ class Tour:
 async def remove(narrator: Narrator, stage: Stage, places: tuple[tuple[str, int], ...]) -> None:
     """Delete all load balancers, stop the stage, and look for anything left."""
     narrator.heading("Everything goes")
-    with narrator.step("load balancers deleted; until the API knows them no more"):
-        _code, listed = await stage.tenant.call("GET", "/loadbalancers")
-        for found in listed["loadbalancers"]:
-            path = f"/loadbalancers/{found['id']}"
-            await stage.tenant.call("DELETE", f"{path}?cascade=true")
-            await stage.tenant.wait_for(path, "loadbalancer", lambda shown: shown is None)
-    amphorae = [command for command in stage.left().values() if "octavia-amphora-agent" in command]
+    answers = await stage.tenant.answers()
+    if answers:
+        with narrator.step("load balancers deleted; until the API knows them no more"):
+            await _delete_all(stage)
+    amphorae = [command for command in stage.left().values() if answers and "octavia-amphora-agent" in command]
     with narrator.step("controller and back ends asked to end"):
         await stage.stop()
+    if not answers:
+        narrator.say("the API didn't answer; what it would have removed is ended now")
+        await stage.clear()
     left = stage.left()
     ports = [("127.0.0.1", port) for port in (stage.ports["api"], stage.ports["amphora_api"])]
     listening = [f"{address}:{port}" for address, port in (*places, *ports) if processes.listens(address, port)]
@@ -171,6 +171,14 @@ async def remove(narrator: Narrator, stage: Stage, places: tuple[tuple[str, int]
     )
     if amphorae or left or listening or stage.directory.exists():
         raise Disappointed(f"nothing is left, but there were {[*amphorae, *left.values(), *listening]}")
+
+
+async def _delete_all(stage: Stage) -> None:
+    _code, listed = await stage.tenant.call("GET", "/loadbalancers")
+    for found in listed["loadbalancers"]:
+        path = f"/loadbalancers/{found['id']}"
+        await stage.tenant.call("DELETE", f"{path}?cascade=true")
+        await stage.tenant.wait_for(path, "loadbalancer", lambda shown: shown is None)
 
 
 def _is(field: str, status: str) -> Any:
@@ -189,7 +197,7 @@ def how_to_use(stage: Stage, vip: str) -> str:
     return f"""
 It runs on. Use it:
 
-  curl http://{vip}:{VIP_PORT}/
+  curl http://{vip}:{stage.ports["vip"]}/
   curl {stage.tenant.endpoint}/v2/lbaas/loadbalancers
 
 clouds.yaml (in {_clouds(stage.directory)}; export OS_CLIENT_CONFIG_FILE to that path):
@@ -215,6 +223,3 @@ def clouds_yaml(stage: Stage) -> str:
       endpoint: {stage.tenant.endpoint}
     load_balancer_endpoint_override: {stage.tenant.endpoint}
 """
-
-
-__all__ = ["Disappointed", "Impatient", "Tour", "clouds_yaml", "how_to_use", "remove"]

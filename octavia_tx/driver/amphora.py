@@ -85,12 +85,17 @@ class AmphoraProvider:
                 _check(value)
 
 
+def _with(given: Any) -> str:
+    """The value, where it is a word and so says more than the field alone."""
+    return f" with the value {given!s:.80}" if isinstance(given, str) else ""
+
+
 def _check(value: Any) -> None:
     name, table = _SUPPORTED[type(value)]
     for field, supported in table.items():
         given = getattr(value, field)
         if not supported(given):
             raise IncompatibleConfiguration(
-                f"Provider 'amphora' does not support a requested option: {name}.{_ASKED_AS.get(field, field)} with "
-                f"the value {str(given)!r:.80}."
+                f"Provider 'amphora' does not support a requested option: {name}.{_ASKED_AS.get(field, field)}"
+                f"{_with(given)}."
             )

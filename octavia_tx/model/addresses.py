@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 
 def sequence(cidr: str, key: str) -> Iterator[str]:
@@ -32,3 +32,9 @@ def _is_host(network: IPv4Network | IPv6Network, offset: int) -> bool:
     if network.max_prefixlen - network.prefixlen < 2:
         return True
     return offset > 0 and (network.version == 6 or offset < network.num_addresses - 1)
+
+
+def unmapped(address: str) -> IPv4Address | IPv6Address:
+    """Where packets for an address go: C{::ffff:192.0.2.1} is another spelling of C{192.0.2.1} (RFC 4291, 2.5.5.2)."""
+    given = ip_address(address)
+    return getattr(given, "ipv4_mapped", None) or given

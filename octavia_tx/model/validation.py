@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from octavia_tx.errors import InvalidInput, MissingField
+from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import ClientAuthentication, MonitorType, Persistence, Protocol
@@ -212,4 +213,4 @@ def _only_with(where: str, given: object, condition: str) -> None:
 
 
 def _same(one: str, other: str) -> bool:
-    return ip_address(one) == ip_address(other)
+    return unmapped(one) == unmapped(other)

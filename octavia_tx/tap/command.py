@@ -13,10 +13,7 @@ from twisted.internet.task import react
 from twisted.python import usage
 
 from octavia_tx.config import load
-from octavia_tx.demo.narrator import Narrator
-from octavia_tx.demo.stage import Stage
-from octavia_tx.demo.story import Disappointed, Tour, clouds_yaml, how_to_use, remove
-from octavia_tx.demo.tenant import Impatient, Refused
+from octavia_tx.demo import tour
 from octavia_tx.errors import OctaviaError
 
 
@@ -50,26 +47,13 @@ class Options(usage.Options):
 
 async def demo(reactor: Any, options: DemoOptions) -> None:
     """The guided tour."""
-    narrator = Narrator(reactor)
-    if options["stop"]:
-        await remove(narrator, Stage.kept(reactor, Path(options["stop"]).absolute()), ())
-        return
-    stage = Stage.build(reactor)
-    tour = Tour(reactor, narrator, stage)
-    keep = False
     try:
-        await tour.run(keep=bool(options["keep"]))
-        keep = bool(options["keep"])
-    except (Disappointed, Impatient, Refused) as error:
-        print(f"\nThis didn't go as it should: {error}\n\nThe controller's last words:\n{stage.last_words()}")
-        raise SystemExit(1) from None
-    finally:
-        if not keep:
-            await stage.clear()
-    print(f"\nDone in {narrator.elapsed():.1f} s.")
-    if keep:
-        (stage.directory / "clouds.yaml").write_text(clouds_yaml(stage))
-        print(how_to_use(stage, tour.vip))
+        if options["stop"]:
+            await tour.stop(reactor, Path(options["stop"]).absolute())
+        else:
+            await tour.give(reactor, keep=bool(options["keep"]))
+    except tour.Failed as error:
+        raise SystemExit(f"\nThis didn't go as it should: {error}") from None
 
 
 async def migrate(reactor: Any, options: MigrateOptions) -> None:

@@ -49,7 +49,7 @@ def fatal(reactor: IReactorCore, failure: Failure) -> None:
         failure.printTraceback(file=sys.stderr)
     # twistd knows no exit code of ours; what is registered last runs first, and ends the process.
     atexit.register(_exit_with_failure)
-    reactor.stop()
+    reactor.callWhenRunning(reactor.stop)  # what fails at once fails before the reactor runs
 
 
 def _exit_with_failure() -> None:

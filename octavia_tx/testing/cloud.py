@@ -177,6 +177,9 @@ class ModelNetwork:
         """See L{INetworkDriver.networks}."""
         return (self.NETWORK,)
 
+    async def check_vip(self, load_balancer: LoadBalancer) -> None:
+        """See L{INetworkDriver.check_vip}."""
+
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver.allocate_vip}."""
         async with self._faults.point("network.allocate_vip"):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from octavia_tx.errors import CloudError, OutOfResources
+from octavia_tx.errors import CloudError, InvalidInput, OutOfResources
 from octavia_tx.interfaces import IComputeDriver, INetworkDriver
-from octavia_tx.model.addresses import sequence
+from octavia_tx.model.addresses import is_host, sequence
 from octavia_tx.model.amphora import Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.vips import check_port, choose_address, choose_subnet, port_of
@@ -141,6 +141,15 @@ class MemoryNetwork:
         """See L{INetworkDriver}."""
         self.trouble.befall()
         return (NETWORK,)
+
+    async def check_vip(self, load_balancer: LoadBalancer) -> None:
+        """See L{INetworkDriver}."""
+        self.trouble.befall()
+        check_port(load_balancer)
+        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
+        asked = load_balancer.vip_address
+        if asked is not None and not is_host(asked, subnet.cidr):
+            raise InvalidInput("loadbalancer.vip_address", asked, f"a host's address in {subnet.cidr}")
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver}."""

@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from octavia_tx.errors import AddressUnavailable, ReferenceMissing
+from octavia_tx.errors import AddressUnavailable, ReferenceMissing, RequestError
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
 from octavia_tx.model.resources import LoadBalancer
@@ -143,6 +143,23 @@ class _NetworkDriverTests(TestCase):
     async def test_an_unknown_port_is_refused(self) -> None:
         driver, _network, subnet = await self._some()
         await self._refused(ReferenceMissing, driver, _NONE, vip_subnet_id=subnet.id, vip_port_id=str(uuid4()))
+
+    async def test_what_can_never_be_is_told_before_it_is_accepted(self) -> None:
+        driver, _network, subnet = await self._some()
+        await driver.check_vip(asking(vip_subnet_id=subnet.id))
+        free = await driver.allocate_vip(asking(vip_subnet_id=subnet.id), _NONE)
+        await driver.check_vip(asking(vip_subnet_id=subnet.id, vip_address=free.address))
+        for wrong in (
+            {"vip_subnet_id": str(uuid4())},
+            {"vip_network_id": str(uuid4())},
+            {"vip_subnet_id": subnet.id, "vip_port_id": str(uuid4())},
+            {"vip_subnet_id": subnet.id, "vip_address": _outside(subnet)},
+        ):
+            try:
+                await driver.check_vip(asking(**wrong))
+            except RequestError:
+                continue
+            self.fail(f"{wrong} is accepted")
 
     async def test_a_full_subnet_is_refused(self) -> None:
         driver = await self._driver()

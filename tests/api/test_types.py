@@ -73,6 +73,10 @@ class TypesTests(SynchronousTestCase):
         self.assertRaises(InvalidInput, kind.decode, "a\0b", "description")
         self.assertRaises(InvalidInput, kind.decode, "a\x1b", "description")
 
+    def test_the_unspecified_address_is_refused_however_it_is_spelled(self) -> None:
+        for address in ("0.0.0.0", "::", "::ffff:0.0.0.0", "::ffff:0:0"):
+            self.assertRaises(InvalidInput, types.Address().decode, address, "address")
+
     def test_text_that_postgresql_or_utf8_cannot_hold_is_refused(self) -> None:
         for text in ("a\0b", "a\nb", "\x7f", "\x85", "\ud800", "x" * 256, 5, None, ["a"], {}):
             self.assertRaises(InvalidInput, types.Text().decode, text, "name")

@@ -64,3 +64,7 @@ class NoopNetworkTests(make_network_driver_tests(_noop)):  # type: ignore[misc]
     async def test_an_address_outside_of_the_subnet_is_refused(self) -> None:
         await self._accepted(vip_address="192.0.2.77", vip_subnet_id=str(uuid4()))
         await self._accepted(vip_address="2001:db8::7")
+
+    async def test_what_can_never_be_is_told_before_it_is_accepted(self) -> None:
+        for anything in ("vip_subnet_id", "vip_network_id", "vip_port_id"):
+            await NoopNetwork().check_vip(asking(**{anything: str(uuid4())}))

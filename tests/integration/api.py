@@ -48,6 +48,9 @@ class TwoSubnets:
     async def networks(self) -> tuple[Network, ...]:
         return (Network(id=NETWORK, name="both", subnet_ids=tuple(s.id for s in _SUBNETS)),)
 
+    async def check_vip(self, load_balancer: LoadBalancer) -> None:
+        """Its ports aren't known here."""
+
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         raise NotImplementedError
 

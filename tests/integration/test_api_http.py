@@ -96,6 +96,18 @@ class HttpTests(ApiCase):
         self.assertIn(b"content-length: 12", heard.lower())
         self.assertTrue(heard.endswith(b"\r\n\r\n"))
 
+    async def test_a_body_is_json_whatever_it_is_called(self) -> None:
+        head = b"POST /v2/lbaas/pools HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 8\r\n"
+        for kind in (b"multipart/form-data", b"multipart/form-data; boundary=x", b"application/x-www-form-urlencoded"):
+            status, heard = await self.raw(head + b"Content-Type: " + kind + b"\r\n\r\n--x\r\nju\n")
+            self.assertEqual(status, 400)
+            self.assertIn(b"faultstring", heard, kind)
+
+    async def test_a_target_may_be_a_whole_url(self) -> None:
+        for target in (b"http://a/v2/lbaas/pools", b"HTTP://b:80/v2/lbaas/pools?name=x"):
+            status, heard = await self.raw(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(status, 200, heard)
+
     async def test_ids_that_are_none_are_not_found(self) -> None:
         for identifier in ("x", "1", "%27%3B", "a" * 5000, "%00", new_id() + "x", "%E2%98%83"):
             for path in (f"loadbalancers/{identifier}", f"pools/{identifier}/members", f"listeners/{identifier}/stats"):

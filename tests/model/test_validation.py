@@ -222,6 +222,7 @@ class AddressTests(ValidationCase):
         self.refuses("m.address", check, member("192.0.2.1"), BALANCER, "m")
         self.refuses("m.address", check, member("2001:db8:0::1"), both, "m")
         self.refuses("m.monitor_address", check, member("192.0.2.2", monitor_address="192.0.2.1"), BALANCER, "m")
+        self.refuses("m.address", check, member("::ffff:192.0.2.1"), BALANCER, "m")
         check(member("192.0.2.2"), BALANCER, "m")
         check(member("192.0.2.1"), evolve(BALANCER, vip_address=None), "m")
 
