@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.config import load
 from octavia_tx.errors import SettingsError
 from octavia_tx.listening import Listen
+from octavia_tx.settings_file import load
 
 
 class Loading(SynchronousTestCase):
@@ -62,6 +62,28 @@ class Loading(SynchronousTestCase):
         self.assertEqual(len(problems), 9)
         self.assertTrue(all("Accepted" in p or "Known" in p for p in problems), told)
 
+    def test_each_kind_of_setting_is_held_against_what_it_is_for(self) -> None:
+        for name, given in (
+            ("api.listen", "udp:80:interface=127.0.0.1"),
+            ("health.listen", "tcp:5555"),
+            ("health.receivers", "foo"),
+            ("health.receivers", "192.0.2.1:0"),
+            ("amphora_api.urls", "http://192.0.2.1"),
+            ("amphora.haproxy", "/nonexistent/haproxy"),
+            ("amphora.templates", "/nonexistent"),
+            ("database.connections", "5000"),
+            ("state.directory", ""),
+            ("state.directory", "  "),
+        ):
+            section, key = name.split(".")
+            (problem,) = self.problems("", **{f"OCTAVIA_TX_{section}__{key}".upper(): given})
+            self.assertIn(f"{name}: ", problem)
+            self.assertIn("Accepted: ", problem)
+
+    def test_what_contradicts_another_setting_is_told_beside_other_mistakes(self) -> None:
+        told = self.problems('[api]\nlisten = "tcp:9876"\n[health]\ninterval = 0\n')
+        self.assertEqual(len(told), 2, told)
+
     def test_a_file_that_is_not_toml_is_one_mistake(self) -> None:
         (problem,) = self.problems("[api\n")
         self.assertIn("can't be read", problem)
@@ -78,7 +100,7 @@ class Loading(SynchronousTestCase):
 
     def test_a_section_that_is_a_value_is_a_mistake(self) -> None:
         (problem,) = self.problems("api = 3\n")
-        self.assertIn("api", problem)
+        self.assertEqual(problem, "api: 3 is no section. Accepted: [api], and below it its settings")
 
 
 class Listening(SynchronousTestCase):

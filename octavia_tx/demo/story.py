@@ -157,10 +157,9 @@ async def remove(narrator: Narrator, stage: Stage, places: tuple[tuple[str, int]
             await _delete_all(stage)
     amphorae = [command for command in stage.left().values() if answers and "octavia-amphora-agent" in command]
     with narrator.step("controller and back ends asked to end"):
-        await stage.stop()
+        await (stage.stop() if answers else stage.clear())
     if not answers:
-        narrator.say("the API didn't answer; what it would have removed is ended now")
-        await stage.clear()
+        narrator.say("the API didn't answer; what it would have removed was ended")
     left = stage.left()
     ports = [("127.0.0.1", port) for port in (stage.ports["api"], stage.ports["amphora_api"])]
     listening = [f"{address}:{port}" for address, port in (*places, *ports) if processes.listens(address, port)]

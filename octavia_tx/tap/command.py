@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python import usage
 
-from octavia_tx.config import load
 from octavia_tx.demo import tour
 from octavia_tx.errors import OctaviaError
+from octavia_tx.settings_file import load
 
 
 class DemoOptions(usage.Options):

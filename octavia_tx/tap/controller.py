@@ -34,6 +34,7 @@ class Options(DaemonOptions):
 
 async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, stack: AsyncExitStack) -> None:
     parts = Parts(reactor, settings, stack)
+    parts.heed_hangup()
     database = await parts.database(owner=True)
     authority = parts.authority()
     renderer = parts.renderer()

@@ -28,6 +28,7 @@ def makeService(options: Options) -> IService:
 
     async def opening(stack: AsyncExitStack) -> None:
         parts = Parts(reactor, options.settings, stack)
+        parts.heed_hangup()
         await parts.health(parts.authority(), await parts.database(owner=False))
 
     return Resources(opening, partial(fatal, reactor))

@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from octavia_tx.config import Settings, load
+from octavia_tx.config import Settings
 from octavia_tx.errors import OctaviaError, SettingsError
+from octavia_tx.settings_file import load
 
 _log = Logger()
 

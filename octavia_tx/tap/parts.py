@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.application.internet import TimerService
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -58,6 +60,7 @@ class Parts:
     reactor: Any
     settings: Settings
     stack: AsyncExitStack
+    _renewals: list[Callable[[], None]] = field(factory=list, init=False)
 
     async def database(self, *, owner: bool) -> Database:
         """
@@ -86,7 +89,19 @@ class Parts:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError((f"state.directory: {directory} can't be made: {error.strerror}",)) from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise SettingsError((f"state.directory: {directory} can't be written to by this user",))
         return directory
+
+    def heed_hangup(self) -> None:
+        """On SIGHUP, which would end the process otherwise, take new certificates at once."""
+
+        def renew() -> None:
+            _log.info("SIGHUP: {count} certificates are renewed", count=len(self._renewals))
+            for each in self._renewals:
+                each()
+
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self.reactor.callFromThread(renew))
 
     def authority(self) -> Authority:
         """Who vouches for controllers and amphorae; made at the first start."""
@@ -121,7 +136,12 @@ class Parts:
 
     async def _renewed(self, authority: Authority, renew: Callable[[Credential], None]) -> None:
         """A new certificate each day, long before the old one ends."""
-        timer = TimerService(_RENEWAL, lambda: renew(authority.issue(*_CONTROLLER)))
+
+        def again() -> None:
+            renew(authority.issue(*_CONTROLLER))
+
+        self._renewals.append(again)
+        timer = TimerService(_RENEWAL, again)
         timer.clock = self.reactor
         await entered(self.stack, timer)
 

@@ -139,6 +139,23 @@ class Ends(TestCase):
         self.assertEqual(processes.belonging(self.directory), {})
 
     @inlineCallbacks
+    def test_what_fails_at_once_ends_each_daemon_too(self):  # type: ignore[no-untyped-def]
+        for daemon in DAEMONS[:3]:
+            for name, given in (("STATE__DIRECTORY", __file__), ("DATABASE__DSN", "garbage")):
+                child = self.start(daemon, **{f"OCTAVIA_TX_{name}": given})
+                self.assertEqual((yield self.ended(child)), 1, f"{daemon} {name}")
+                self.assertIn("can't start: ", self.log(daemon))
+                self.assertNotIn("Traceback", self.log(daemon))
+
+    @inlineCallbacks
+    def test_a_hangup_renews_certificates_and_ends_nothing(self):  # type: ignore[no-untyped-def]
+        child = self.start("octavia-controller")
+        yield self.until("octavia-controller", "api.listen")
+        child.send_signal(signal.SIGHUP)
+        yield self.until("octavia-controller", "SIGHUP: 2 certificates are renewed")
+        self.assertIsNone(child.poll())
+
+    @inlineCallbacks
     def test_a_database_that_is_not_there_ends_the_controller_with_a_sentence(self):  # type: ignore[no-untyped-def]
         dsn = "postgresql://somebody:secret@127.0.0.1:1/nothing"
         child = self.start("octavia-controller", OCTAVIA_TX_DATABASE__DSN=dsn)

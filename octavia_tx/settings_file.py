@@ -1,0 +1,208 @@
+"""
+Where settings come from: one TOML file, C{OCTAVIA_TX_SECTION__KEY} in the environment over it. All mistakes at once.
+"""
+
+from __future__ import annotations
+
+import operator
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+import cattrs
+from attrs import fields
+
+from octavia_tx import config
+from octavia_tx.config import Settings
+from octavia_tx.errors import SettingsError
+from octavia_tx.listening import Listen
+
+ENVIRONMENT = "OCTAVIA_TX_"
+_MOST = 1000  # of whatever is counted
+
+
+def _text(given: object, _type: type) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"{given!r} isn't a text. Accepted: a text in quotes")
+    return given
+
+
+def _number(kind: type[int] | type[float], accepted: str, most: float) -> Callable[[object, object], float]:
+    def structure(given: object, _type: object) -> float:
+        if isinstance(given, (int, float, str)) and not isinstance(given, bool):
+            with suppress(ValueError, OverflowError):
+                number = kind(given)
+                if 0 < number <= most and number == float(given):
+                    return number
+        raise ValueError(f"{given!r} can't be used. Accepted: {accepted}")
+
+    return structure
+
+
+def _is_literal(wanted: Any) -> bool:
+    return bool(get_origin(wanted) == Literal)
+
+
+def _literal(given: object, wanted: object) -> str:
+    accepted = get_args(wanted)
+    if given not in accepted:
+        raise ValueError(f"{given!r} isn't known. Accepted: {', '.join(accepted)}")
+    return str(given)
+
+
+def _texts(given: object, _type: object) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+    if isinstance(given, list) and all(isinstance(part, str) for part in given):
+        return tuple(given)
+    raise ValueError(f"{given!r} isn't a list of texts. Accepted: a list, or a text with commas")
+
+
+def _directory(given: object, _type: object) -> Path:
+    text = _text(given, str)
+    if not text.strip():
+        raise ValueError("it is empty. Accepted: a directory")
+    return Path(text).expanduser().absolute()
+
+
+def _listen(kind: str) -> Callable[[object, object], Listen]:
+    def structure(given: object, _type: object) -> Listen:
+        listen = Listen.parse(_text(given, str))
+        if listen.kind != kind:
+            raise ValueError(
+                f"{given!r} is of the wrong kind. Accepted: {kind}:PORT, with or without :interface=ADDRESS"
+            )
+        return listen
+
+    return structure
+
+
+def _receivers(given: object, _type: object) -> tuple[str, ...]:
+    for text in (texts := _texts(given, str)):
+        host, _, port = text.rpartition(":")
+        try:
+            ip_address(host.removeprefix("[").removesuffix("]"))
+            valid = 0 < int(port) < 65536
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError(f"{text!r} is no receiver. Accepted: ADDRESS:PORT, [ADDRESS]:PORT for IPv6")
+    return texts
+
+
+def _urls(given: object, _type: object) -> tuple[str, ...]:
+    for text in (texts := _texts(given, str)):
+        if urlsplit(text).scheme != "https" or not urlsplit(text).hostname:
+            raise ValueError(f"{text!r} is no URL of this API. Accepted: https://HOST:PORT")
+    return texts
+
+
+def _program(given: object, _type: object) -> str:
+    text = _text(given, str)
+    if text and shutil.which(text) is None:
+        raise ValueError(f"{text!r} is no program here. Accepted: a program's path or name")
+    return text
+
+
+def _templates(given: object, _type: object) -> str:
+    text = _text(given, str)
+    if text and not Path(text).is_dir():
+        raise ValueError(f"{text!r} is no directory. Accepted: a directory with templates")
+    return text
+
+
+_HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
+    config.Count: _number(int, f"a whole number from 1 to {_MOST}", _MOST),
+    config.Seconds: _number(float, "seconds, above 0", 1e9),
+    config.Tcp: _listen("tcp"),
+    config.Udp: _listen("udp"),
+    config.Receivers: _receivers,
+    config.Urls: _urls,
+    config.Program: _program,
+    config.Templates: _templates,
+}
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(Path, _directory)
+    converter.register_structure_hook_func(_is_literal, _literal)
+    for wanted, hook in _HOOKS.items():
+        converter.register_structure_hook_func(partial(operator.is_, wanted), hook)
+    return converter
+
+
+def _overlay(given: dict[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    """Put the environment's values over the file's; say which of them name no setting."""
+    for name, value in sorted(environ.items()):
+        if not name.startswith(ENVIRONMENT):
+            continue
+        section, separator, key = name.removeprefix(ENVIRONMENT).lower().partition("__")
+        if not separator or not key:
+            yield f"{name} in the environment names no setting. Accepted: {ENVIRONMENT}SECTION__KEY"
+        elif isinstance(given.setdefault(section, {}), dict):
+            given[section][key] = value
+
+
+def _problems(error: BaseException, path: str = "") -> Iterator[str]:
+    """One sentence for each mistake in what cattrs found."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = ", ".join(a.name for a in fields(error.cl))
+        for name in sorted(error.extra_fields):
+            yield f"{path}{name}: no such setting. Known: {known}"
+    elif isinstance(error, cattrs.BaseValidationError):
+        grouped = error.group_exceptions()[0] if isinstance(error, cattrs.ClassValidationError) else []
+        noted = {id(inner): note.name for inner, note in grouped}
+        for inner in error.exceptions:
+            name = noted.get(id(inner), "")
+            leaf = "." if isinstance(inner, cattrs.BaseValidationError) else ""
+            yield from _problems(inner, f"{path}{name}{leaf}")
+    else:
+        yield f"{path}: {error}"
+
+
+def _beyond_loopback(api: config.ApiSettings) -> Iterator[str]:
+    interface = api.listen.interface
+    if api.auth == "noauth" and not (interface and ip_address(interface).is_loopback):
+        yield (
+            f"api.listen: noauth believes every caller and so listens on loopback alone, not on "
+            f"{interface or 'all addresses'}. Accepted: tcp:{api.listen.port}:interface=127.0.0.1"
+        )
+
+
+def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
+    """
+    The settings of a file, with the environment's over them.
+
+    @raise SettingsError: naming every bad setting.
+    """
+    given: dict[str, Any] = {}
+    if file is not None:
+        try:
+            given = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError((f"{file}: can't be read: {error}",)) from error
+    problems = list(_overlay(given, environ))
+    known: dict[str, Any] = get_type_hints(Settings)
+    problems += [f"{name}: no such section. Known: {', '.join(known)}" for name in sorted(given) if name not in known]
+    converter, sections = _converter(), {}
+    for name, kind in known.items():
+        section = given.get(name, {})
+        try:
+            if not isinstance(section, dict):
+                raise ValueError(f"{section!r} is no section. Accepted: [{name}], and below it its settings")
+            sections[name] = converter.structure(section, kind)
+        except (cattrs.BaseValidationError, ValueError) as error:
+            problems += _problems(error, f"{name}." if isinstance(error, cattrs.BaseValidationError) else name)
+    if isinstance(api := sections.get("api"), config.ApiSettings):
+        problems += _beyond_loopback(api)
+    if problems:
+        raise SettingsError(tuple(problems))
+    return Settings(**sections)
