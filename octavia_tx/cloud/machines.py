@@ -2,7 +2,8 @@
 Machines' directories on this host: what the process compute driver keeps on disk.
 
 C{<root>/<amphora id>/} is a machine: C{machine.toml} with its address, the files of its L{Boot}, and all that its
-agent writes. It is made under another name and renamed, so that it is there as a whole or not at all.
+agent writes. It is made under another name and renamed, so that it is there as a whole or not at all. Whatever was done
+to C{machine.toml} since, it is a machine as long as its agent's settings are there, and can be mended.
 C{<root>/<amphora id>.deleting} condemns it: from then on nobody may start anything in it, and whoever finds it
 finishes the deletion. C{<root>/lock} is held by the one process that makes, condemns, erases or starts a machine.
 """
@@ -22,12 +23,12 @@ from tempfile import mkdtemp
 from typing import BinaryIO
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from octavia_tx.cloud.addresses import MANAGEMENT
-from octavia_tx.cloud.processes import private
+from octavia_tx.cloud.processes import AGENT_CONFIG, private
 from octavia_tx.errors import OutOfResources
-from octavia_tx.model.addresses import sequence
+from octavia_tx.model.addresses import is_host, sequence
 from octavia_tx.model.amphora import Boot
 from octavia_tx.wire.rest import AGENT_PORT
 
@@ -42,13 +43,13 @@ class Place:
     """
     Where a machine lives.
 
-    @ivar address: the management address that its agent listens on.
+    @ivar address: the management address that its agent listens on; C{None}: its record is damaged.
     @ivar condemned: whether its deletion has begun; then nothing may be started in it.
     """
 
     amphora_id: str
     directory: Path
-    address: str
+    address: str | None
     condemned: bool = False
 
 
@@ -95,12 +96,11 @@ class Machines:
 
     def place(self, amphora_id: str) -> Place | None:
         """The machine, if there's any."""
-        directory = self.directory(amphora_id)
-        try:
-            record = tomllib.loads((directory / RECORD).read_text())
-        except FileNotFoundError:
+        directory, condemned = self.directory(amphora_id), self.is_condemned(amphora_id)
+        address = _recorded(directory / RECORD)
+        if address is None and not _exists(directory / AGENT_CONFIG):
             return None
-        return Place(amphora_id, directory, record["address"], self.is_condemned(amphora_id))
+        return Place(amphora_id, directory, address, condemned)
 
     def places(self) -> tuple[Place, ...]:
         """All machines."""
@@ -130,7 +130,7 @@ class Machines:
         directory = self.directory(boot.amphora_id)
         temporary = Path(mkdtemp(prefix=_TEMPORARY, dir=self._root))
         try:
-            for name, content in {**boot.files, RECORD: f'address = "{address}"\n'.encode()}.items():
+            for name, content in {**boot.files, RECORD: _record(address)}.items():
                 _write(temporary, name, content)
             temporary.rename(directory)
         except OSError as error:
@@ -139,6 +139,19 @@ class Machines:
                 raise OutOfResources(f"The disk of {self._root} is full.") from error
             raise
         return Place(boot.amphora_id, directory, address)
+
+    def mend(self, place: Place) -> Place:
+        """
+        Write a damaged record anew. Its agent must not run, as the address that it had is then the first one tried.
+
+        @raise OutOfResources: no address is free.
+        """
+        address = self._choose_address(place.amphora_id)
+        draft = f"{RECORD}.new"
+        (place.directory / draft).unlink(missing_ok=True)
+        _write(place.directory, draft, _record(address))
+        (place.directory / draft).replace(place.directory / RECORD)
+        return evolve(place, address=address)
 
     def condemn(self, amphora_id: str) -> None:
         """Begin the deletion of a machine; there may be none."""
@@ -177,6 +190,30 @@ def _is_id(name: str) -> bool:
         return str(UUID(name)) == name
     except ValueError:
         return False
+
+
+def _record(address: str) -> bytes:
+    return f'address = "{address}"\n'.encode()
+
+
+def _recorded(path: Path) -> str | None:
+    """The address in a machine's record; C{None} where it can't be made out, for whatever reason."""
+    try:
+        address = tomllib.loads(path.read_text())["address"]
+        return address if isinstance(address, str) and is_host(address, MANAGEMENT) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there, be it ours to look at or not."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _write(directory: Path, name: str, content: bytes) -> None:

@@ -81,6 +81,7 @@ class ProcessCompute(Service):
         self._machines = machines or Machines(directory)
         self._processes = processes or Processes()
         self._restarts: dict[str, Restarts] = {}
+        self._damaged: frozenset[str] = frozenset()
         self._interrupted = False
         self._supervision = LoopingCall(lambda: self._reported(self._supervise()))
         self._supervision.clock = reactor
@@ -112,8 +113,10 @@ class ProcessCompute(Service):
             place = self._machines.place(boot.amphora_id)
             if place is None:
                 self._machines.sweep()
-                place = self._machines.make(boot)
-                self._start(place)
+                place = self._start(self._machines.make(boot))
+            elif place.address is None:
+                await self._end_all(place.directory)
+                place = self._start(place)
         return self._machine(place)
 
     async def find(self, amphora_id: str) -> Machine | None:
@@ -132,10 +135,8 @@ class ProcessCompute(Service):
         directory = self._machines.directory(amphora_id)
         async with self._exclusive():
             self._machines.condemn(amphora_id)
-        # The agent first: it would start haproxy again.
         with _cloud_errors():
-            await self._end(directory, self._processes.agents_of)
-            await self._end(directory, self._processes.all_of)
+            await self._end_all(directory)
         async with self._exclusive():
             self._machines.erase(amphora_id)
         self._processes.forget(directory)
@@ -154,16 +155,29 @@ class ProcessCompute(Service):
     def _machine(self, place: Place) -> Machine:
         return _described(place, place.directory in self._processes.agents((place.directory,)))
 
-    def _start(self, place: Place) -> None:
+    def _start(self, place: Place) -> Place:
         """Needs the lock: between looking and starting nobody else may."""
         now = self._clock.seconds()
         fate = self._restarts.get(place.amphora_id, Restarts(started_at=now))
         self._restarts[place.amphora_id] = fate.started(now)
+        if place.address is None:
+            place = self._machines.mend(place)
+            self.log.warn(
+                "Machine of amphora {amphora_id} is mended: {address}",
+                amphora_id=place.amphora_id,
+                address=place.address,
+            )
         try:
             pid = self._processes.start(place.directory, self._command(place))
         except OSError as error:
             raise CloudError(f"The agent of amphora {place.amphora_id} can't be started: {error}.") from error
         self.log.info("Agent of amphora {amphora_id} started as {pid}", amphora_id=place.amphora_id, pid=pid)
+        return place
+
+    async def _end_all(self, directory: Path) -> None:
+        # The agent first: it would start haproxy again.
+        await self._end(directory, self._processes.agents_of)
+        await self._end(directory, self._processes.all_of)
 
     async def _end(self, directory: Path, which: Callable[[Path], frozenset[int]]) -> None:
         for number, patience in ((SIGTERM, GRACE), (SIGKILL, KILL_DEADLINE)):
@@ -183,6 +197,7 @@ class ProcessCompute(Service):
     async def _supervise(self) -> None:
         self._processes.reap()
         places = [p for p in self._machines.places() if not p.condemned]
+        self._tell_damaged(places)
         running = self._processes.agents(p.directory for p in places)
         now = self._clock.seconds()
         for place in places:
@@ -195,6 +210,13 @@ class ProcessCompute(Service):
         if self._interrupted:
             self._interrupted = False
             await self._finish_interrupted()
+
+    def _tell_damaged(self, places: Sequence[Place]) -> None:
+        """Say it once of each. Its agent may run on; before it is started again, the record is mended."""
+        damaged = frozenset(p.amphora_id for p in places if p.address is None)
+        for amphora_id in sorted(damaged - self._damaged):
+            self.log.error("Machine of amphora {amphora_id}: its record is damaged or missing", amphora_id=amphora_id)
+        self._damaged = damaged
 
     async def _finish_interrupted(self) -> None:
         async with self._exclusive():
@@ -216,7 +238,10 @@ class ProcessCompute(Service):
 
 def _described(place: Place, running: bool) -> Machine:
     return Machine(
-        amphora_id=place.amphora_id, compute_id=place.amphora_id, running=running, lb_network_ip=place.address
+        amphora_id=place.amphora_id,
+        compute_id=place.amphora_id,
+        running=running and place.address is not None,
+        lb_network_ip=place.address,
     )
 
 

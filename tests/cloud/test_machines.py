@@ -9,7 +9,7 @@ from uuid import uuid4
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.cloud.addresses import MANAGEMENT
-from octavia_tx.cloud.machines import Machines
+from octavia_tx.cloud.machines import Machines, Place
 from octavia_tx.errors import OutOfResources
 from octavia_tx.model.addresses import sequence
 from octavia_tx.model.amphora import Boot
@@ -97,10 +97,38 @@ class MachinesTests(SynchronousTestCase):
     def test_an_interrupted_erasure_is_finished(self) -> None:
         place = self.machines.make(plain_boot(self.amphora_id))
         self.machines.condemn(self.amphora_id)
-        (place.directory / "machine.toml").unlink()
+        for name in ("machine.toml", "agent.toml"):
+            (place.directory / name).unlink()
         self.assertIsNone(self.machines.place(self.amphora_id))
         self.machines.erase(self.amphora_id)
         self.assertEqual(self.names(), set())
+
+    def test_a_damaged_record_is_seen_and_hides_no_other_machine(self) -> None:
+        other = self.machines.make(plain_boot(str(uuid4())))
+        place = self.machines.make(plain_boot(self.amphora_id))
+        record = place.directory / "machine.toml"
+        damaged = Place(self.amphora_id, place.directory, None)
+        for content in (b"", b"address = ", b"\xff", b"address = 5", b'address = "x"', b'address = "127.0.0.1"'):
+            record.write_bytes(content)
+            self.assertEqual(self.machines.place(self.amphora_id), damaged)
+        record.unlink()
+        self.assertEqual(self.machines.place(self.amphora_id), damaged)
+        record.mkdir()
+        self.assertEqual(self.machines.place(self.amphora_id), damaged)
+        (place.directory / "agent.toml").unlink()
+        (place.directory / "agent.toml").symlink_to("agent.toml")  # can't be looked at
+        self.assertEqual(set(self.machines.places()), {other, damaged})
+        self.assertNotEqual(self.machines.make(plain_boot(str(uuid4()))).address, other.address)
+
+    def test_a_mended_machine_has_its_address_again(self) -> None:
+        place = self.machines.make(plain_boot(self.amphora_id))
+        (place.directory / "machine.toml").unlink()
+        (place.directory / "machine.toml.new").touch()
+        damaged = self.machines.place(self.amphora_id)
+        assert damaged is not None
+        self.assertEqual(self.machines.mend(damaged), place)
+        self.assertEqual(self.machines.place(self.amphora_id), place)
+        self.assertFalse((place.directory / "machine.toml.new").exists())
 
     def test_what_was_never_made_as_a_whole_is_no_machine_and_is_swept(self) -> None:
         half = self.root / ".new-abc"

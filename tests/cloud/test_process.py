@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.cloud.machines import Machines, Place
@@ -154,6 +155,62 @@ class ProcessComputeTests(SynchronousTestCase):
             self.kill()
             self.clock.advance(0.05)
         self.assertTrue(6 <= len(self.host.started) <= 10, len(self.host.started))
+
+    def test_one_damaged_machine_is_told_of_once_and_the_others_go_on(self) -> None:
+        self.compute.startService()
+        self.ensure()
+        other = str(uuid4())
+        self.now(self.compute.ensure(plain_boot(other)))
+        (self.directory / "machine.toml").write_text("address = ")
+        told: list[str] = []
+        events = lambda event: told.append(event["log_format"])  # noqa: E731
+        globalLogPublisher.addObserver(events)
+        self.addCleanup(globalLogPublisher.removeObserver, events)
+        self.pass_time(5)
+        self.assertEqual(len([t for t in told if "damaged" in t]), 1)
+        self.assertEqual(
+            {m.amphora_id: m.running for m in self.now(self.compute.list())}, {self.amphora_id: False, other: True}
+        )
+        self.host.alive = {p: process for p, process in self.host.alive.items() if process[1] == self.directory}
+        self.pass_time(1.05)
+        self.assertEqual(self.host.started[2:], [self.root / other])
+        self.now(self.compute.ensure(plain_boot(str(uuid4()))))
+
+    def test_a_damaged_machine_is_mended_when_its_agent_is_started_again(self) -> None:
+        self.compute.startService()
+        made = self.ensure()
+        (self.directory / "machine.toml").unlink()
+        self.pass_time(20)
+        self.kill()
+        self.pass_time(1.05)
+        self.assertEqual(self.now(self.compute.find(self.amphora_id)), made)
+
+    def test_a_damaged_machine_that_cannot_be_mended_is_tried_less_and_less_often(self) -> None:
+        self.compute.startService()
+        self.ensure()
+        (self.directory / "machine.toml").unlink()
+        (self.directory / "machine.toml").mkdir()
+        self.kill()
+        self.pass_time(60)
+        self.assertTrue(3 <= len(self.flushLoggedErrors(CloudError)) <= 10)
+        self.now(self.compute.destroy(self.amphora_id))
+        self.assertFalse(self.directory.exists())
+
+    def test_a_damaged_machine_that_is_asked_for_is_mended_and_started_anew(self) -> None:
+        made = self.ensure()
+        self.host.begin("haproxy", self.directory)
+        (self.directory / "machine.toml").write_text("")
+        again = self.later(self.compute.ensure(plain_boot(self.amphora_id)), 0.5)
+        self.assertEqual(again, made)
+        self.assertEqual(self.host.signals, [("agent", SIGTERM), ("haproxy", SIGTERM)])
+        self.assertEqual([kind for kind, _ in self.host.alive.values()], ["agent"])
+
+    def test_a_damaged_machine_is_destroyed(self) -> None:
+        self.ensure()
+        (self.directory / "machine.toml").write_text("")
+        self.later(self.compute.destroy(self.amphora_id), 0.5)
+        self.assertEqual(self.host.alive, {})
+        self.assertEqual(list(self.root.iterdir()), [self.root / "lock"])
 
     def test_one_that_cannot_be_started_is_tried_again(self) -> None:
         self.compute.startService()
