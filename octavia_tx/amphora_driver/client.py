@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 from uuid import uuid4
 
 from attrs import field, frozen
@@ -123,9 +123,11 @@ class AgentClient:
         try:
             status, answer = await Deferred.fromCoroutine(
                 self._exchange(amphora, method, url, headers, body)
-            ).addTimeout(CALL_TIMEOUT, self._reactor)
+            ).addTimeout(CALL_TIMEOUT, self._reactor, _timed_out)
         except TimeoutError as error:
-            raise AmphoraUnreachable(amphora.id, f"no answer within {CALL_TIMEOUT:g} s to {method} {path}.") from error
+            raise AmphoraUnreachable(
+                amphora.id, f"it didn't answer within {CALL_TIMEOUT:g} s: {method} {path}."
+            ) from error
         except (ResponseFailed, RequestTransmissionFailed) as error:
             raise _broken(amphora.id, error.reasons) from error
         except (ConnectError, ConnectingCancelledError, ConnectionClosed) as error:
@@ -143,6 +145,11 @@ class AgentClient:
         answer = bytearray()
         await collect(response, lambda data: answer.extend(data[: ANSWER_LIMIT - len(answer)]))
         return response.code, bytes(answer)
+
+
+def _timed_out(_outcome: object, seconds: float) -> NoReturn:
+    """However a call ends that was given up, since a broken connection is only how it was."""
+    raise TimeoutError(seconds, "Deferred")
 
 
 def _broken(amphora_id: str, reasons: list[Any]) -> AmphoraError:

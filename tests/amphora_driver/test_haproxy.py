@@ -237,6 +237,16 @@ class FailureTests(DriverCase):
         self.failureResultOf(outcome, AmphoraUnreachable)
         self.assertTrue(silent.called)
 
+    def test_silence_on_a_connection_is_named(self) -> None:
+        def abort(request: Deferred[Any]) -> None:
+            request.errback(ResponseNeverReceived([Failure(CancelledError())]))
+
+        self.driver = HaproxyDriver(self.clock, UNUSED, RENDERER, agent_for=lambda _: FailingAgent(Deferred(abort)))
+        outcome = self.call("info", amphora())
+        self.clock.advance(CALL_TIMEOUT)
+        unreachable = self.failureResultOf(outcome, AmphoraUnreachable).value
+        self.assertIn("didn't answer within 5 s: GET /1.0/info.", str(unreachable))
+
     def test_a_cancelled_call_is_cancelled_and_not_unreachable(self) -> None:
         self.driver = HaproxyDriver(self.clock, UNUSED, RENDERER, agent_for=lambda _: FailingAgent(Deferred()))
         outcome = self.call("info", amphora())
