@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from attrs import asdict, frozen
 from klein import Klein
 from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
-from twisted.web.http import FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
+from twisted.python.failure import Failure
+from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.iweb import IRequest
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+from werkzeug.exceptions import HTTPException
 
 from octavia_tx.db import amphorae, load_balancers
 from octavia_tx.db.database import Database
@@ -70,18 +74,18 @@ class AmphoraApi:
         """The API, for a site behind TLS that lets in none but amphorae."""
         app = Klein()
         app.route("/1.0/amphorae/<amphora_id>/load_balancers", methods=["GET"])(self._load_balancers)
-        return app.resource()
+        app.handle_errors(HTTPException)(_unrouted)
+        return _Text(app.resource())
 
     async def _load_balancers(self, request: IRequest, amphora_id: str) -> bytes:
-        request.setHeader(b"Content-Type", b"application/json")
         try:
             if self._identity(request.transport) != amphora_id:  # type: ignore[attr-defined]
                 raise Forbidden(f"Amphora {amphora_id} is another one.")
             served = await self._served(amphora_id)
         except OctaviaError as error:
             _log.warn("Amphora {amphora} isn't answered: {error}", amphora=amphora_id, error=str(error))
-            request.setResponseCode(_status(error))
-            return json.dumps({"message": str(error)}).encode()
+            return _said(request, _status(error), str(error))
+        request.setHeader(b"Content-Type", b"application/json")
         return json.dumps({"load_balancers": [asdict(s) for s in served]}).encode()
 
     async def _served(self, amphora_id: str) -> tuple[Served, ...]:
@@ -101,6 +105,40 @@ class AmphoraApi:
             return ()
         haproxy = self._render(tree.living(), amphora_id)
         return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy),)
+
+
+class _Text(Resource):
+    """Stands before the routes and turns away what they can't read: paths, hosts and methods that aren't UTF-8."""
+
+    isLeaf = True
+
+    def __init__(self, routes: IResource) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._routes = routes
+
+    def render(self, request: Request) -> Any:
+        """Pass the request on."""
+        try:
+            b"/".join([request.method, request.getRequestHostname(), *(request.postpath or ())]).decode()
+            return self._routes.render(request)
+        except (HTTPException, UnicodeError):
+            return _said(request, BAD_REQUEST, "The request's method, host or path isn't UTF-8 text.")
+
+
+def _unrouted(request: IRequest, failure: Failure) -> bytes:
+    """The answer to what no route takes."""
+    error = failure.value
+    assert isinstance(error, HTTPException)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            request.setHeader(name, value)
+    return _said(request, error.code or NOT_FOUND, f"{error.name}.")
+
+
+def _said(request: IRequest, status: int, sentence: str) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", b"application/json")
+    return json.dumps({"message": sentence}).encode()
 
 
 def _status(error: OctaviaError) -> int:
