@@ -52,12 +52,13 @@ def identify(pid: int) -> Identity | None:
 
 
 def in_directory(directory: Path) -> Iterator[Identity]:
-    """All processes of ours whose working directory it is."""
+    """All processes of ours whose working directory it is, or was until somebody removed it; it may be there anew."""
     there = str(directory.resolve())
+    known = (there, f"{there} (deleted)")  # Linux's words
     for pid in filter(str.isdigit, os.listdir("/proc")):
         # Some are gone meanwhile, or not ours to look at.
         with suppress(OSError):
-            if os.readlink(f"/proc/{pid}/cwd") == there and (found := identify(int(pid))):
+            if os.readlink(f"/proc/{pid}/cwd") in known and (found := identify(int(pid))):
                 yield found
 
 

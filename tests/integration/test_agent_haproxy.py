@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 
@@ -240,6 +241,19 @@ class Outliving(AgentCase):
         await self.restart()
         await self.until(self.serves)
         self.assertNotIn(self.master(), hanging)
+
+    @run
+    async def test_a_haproxy_whose_directory_was_removed_by_hand_does_not_serve_beside_the_next(self) -> None:
+        agent = await self.start()
+        await self.serve()
+        before = self.haproxies()
+        self.kill(agent)
+        shutil.rmtree(self.agent_directory / "load_balancers" / LB)
+        await self.restart()
+        await self.serve()
+        await self.until(lambda: not set(self.haproxies()) & set(before))
+        self.assertEqual(len(self.haproxies()), 2)
+        self.assertTrue(await self.serves())
 
     @run
     async def test_a_second_agent_in_the_same_directory_is_told_to_go(self) -> None:
