@@ -118,7 +118,7 @@ class Machines:
 
     def make(self, boot: Boot) -> Place:
         """
-        Make a machine's directory.
+        Make a machine's directory, in the place of what was left of one, if anything.
 
         @raise OutOfResources: no address is free, or the disk is full.
         @raise ValueError: a file's name isn't a plain one.
@@ -132,6 +132,8 @@ class Machines:
         try:
             for name, content in {**boot.files, RECORD: _record(address)}.items():
                 _write(temporary, name, content)
+            if self.place(boot.amphora_id) is None:
+                shutil.rmtree(directory, onerror=_unless_gone)
             temporary.rename(directory)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -111,11 +111,14 @@ class ProcessCompute(Service):
             if self._machines.is_condemned(boot.amphora_id):
                 raise CloudError(f"The machine of amphora {boot.amphora_id} is still being destroyed.")
             place = self._machines.place(boot.amphora_id)
+            directory = self._machines.directory(boot.amphora_id)
+            # Its directory may have been removed, or its record damaged, while its processes ran.
+            if (place is None or place.address is None) and self._processes.all_of(directory):
+                await self._end_all(directory)
             if place is None:
                 self._machines.sweep()
                 place = self._start(self._machines.make(boot))
             elif place.address is None:
-                await self._end_all(place.directory)
                 place = self._start(place)
         return self._machine(place)
 

@@ -25,7 +25,9 @@ async def gather(work: Work) -> Situation | None:
         found = await amphorae.of(tx, work.lease.load_balancer_id)
     if load_balancer is None:
         return None
-    doubted = work.lease.attempts > 0 and load_balancer.provisioning_status is not ProvisioningStatus.PENDING_DELETE
+    doubted = (
+        work.doubted or work.lease.attempts > 0
+    ) and load_balancer.provisioning_status is not ProvisioningStatus.PENDING_DELETE
     return Situation(
         load_balancer=load_balancer,
         amphorae=found,

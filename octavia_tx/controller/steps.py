@@ -236,13 +236,25 @@ class Apply(_OfAmphora):
     name: ClassVar[str] = "apply"
 
     async def do(self, situation: Situation, work: Work) -> Situation:
-        """See L{Step.do}. The tree is read together with its revision, as late as can be: many changes are one push."""
+        """
+        See L{Step.do}.
+
+        The tree is read together with its revision, as late as can be: many changes are one push. When it can't be
+        pushed, compute is asked at once whether there's a machine still.
+        """
         amphora = situation.amphora(self.amphora_id)
         async with work.means.database.transaction() as tx:
             tree = await load_balancers.tree(tx, situation.load_balancer.id)
         if tree is None or tree.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
             raise Replan("The load balancer is being deleted.")
-        await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
+        try:
+            await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
+        except AmphoraError:
+            # An agent lives on for a while when its machine is taken away, and nothing that it says is to be believed.
+            if await work.means.compute.find(amphora.id) is not None:
+                raise
+            work.doubted = True
+            raise Replan("The amphora's machine is gone.") from None
         return situation.having(await self._record(amphora, tree, work))
 
     async def _record(self, amphora: Amphora, tree: Tree, work: Work) -> Amphora:

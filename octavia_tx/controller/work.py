@@ -76,6 +76,7 @@ class Work:
     One load balancer, while it is ours.
 
     @ivar news: whether the tenant may have changed it since this was last C{False}.
+    @ivar doubted: whether a machine was found missing that the rows have.
     @ivar stopping: whether to leave off at the next safe point: after a step is recorded.
     """
 
@@ -83,6 +84,7 @@ class Work:
         self.means = means
         self.lease = lease
         self.news = False
+        self.doubted = False
         self.stopping = False
         self._pause: Deferred[None] | None = None
 

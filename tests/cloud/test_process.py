@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
@@ -211,6 +212,21 @@ class ProcessComputeTests(SynchronousTestCase):
         self.later(self.compute.destroy(self.amphora_id), 0.5)
         self.assertEqual(self.host.alive, {})
         self.assertEqual(list(self.root.iterdir()), [self.root / "lock"])
+
+    def test_what_runs_of_a_removed_machine_is_ended_before_it_is_made_anew(self) -> None:
+        made = self.ensure()
+        self.host.begin("haproxy", self.directory)
+        shutil.rmtree(self.directory)
+        self.assertIsNone(self.now(self.compute.find(self.amphora_id)))
+        self.assertEqual(self.now(self.compute.list()), ())
+        # What its agent wrote since.
+        (self.directory / "load_balancers").mkdir(parents=True)
+        self.assertIsNone(self.now(self.compute.find(self.amphora_id)))
+        again = self.later(self.compute.ensure(plain_boot(self.amphora_id)), 0.5)
+        self.assertEqual(again, made)
+        self.assertEqual(self.host.signals, [("agent", SIGTERM), ("haproxy", SIGTERM)])
+        self.assertEqual(self.host.started, [self.directory] * 2)
+        self.assertFalse((self.directory / "load_balancers").exists())
 
     def test_one_that_cannot_be_started_is_tried_again(self) -> None:
         self.compute.startService()

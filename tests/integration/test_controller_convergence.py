@@ -17,6 +17,8 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.work import Work
+from octavia_tx.errors import ConfigurationRejected
+from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.testing.cloud import Fault
 from tests.controller.world import HASTY, World
@@ -135,6 +137,25 @@ class Courses(ConvergenceCase):
         world.compute.machines.clear()
         await world.change(lb.id)
         await world.settle()
+        await self.assert_served(world, lb.id)
+        self.assertNotIn(first.id, world.compute.machines)
+
+    async def test_an_amphora_that_refuses_since_its_machine_is_gone_is_replaced_at_once(self) -> None:
+        world = self.world(settings=evolve(HASTY, slow_retry=60.0, first_retry=60.0))
+        lb = await world.create()
+        await world.settle()
+        (first,) = await world.rows()
+        apply = world.amphorae.apply
+
+        async def refusing(amphora: Amphora, *args: Any) -> None:
+            if amphora.id == first.id:
+                raise ConfigurationRejected(amphora.id, "cannot open the file")
+            await apply(amphora, *args)
+
+        world.amphorae.apply = refusing  # type: ignore[method-assign]
+        world.compute.machines.clear()
+        await world.change(lb.id)
+        self.assertEqual(await world.settle(), 1)
         await self.assert_served(world, lb.id)
         self.assertNotIn(first.id, world.compute.machines)
 

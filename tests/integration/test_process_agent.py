@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.cloud.loopback import IPV4_SUBNET_ID, LoopbackNetwork
 from octavia_tx.controller.boots import BootMaterial
-from octavia_tx.errors import AmphoraUnreachable
+from octavia_tx.errors import AmphoraError, AmphoraUnreachable
 from octavia_tx.interfaces import IComputeDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot
 from octavia_tx.model.resources import Listener, LoadBalancer, Tree
@@ -155,6 +156,22 @@ class RealAgentTests(TestCase):
         self.assertTrue(await self.serves(tree))
         self.compute = controller(self, haproxy=find_haproxy(), standin=False)
         await self.answers(amphora, within=4)
+        self.assertTrue(await self.serves(tree))
+
+    async def test_one_whose_directory_was_removed_by_hand_is_no_machine_and_is_made_anew(self) -> None:
+        amphora, tree = await self.amphora(), await self.tree()
+        await self.answers(amphora, within=10)
+        await self.driver.apply(amphora, tree, fence=1)
+        before = naming(self.directory)
+        shutil.rmtree(self.directory)
+        with self.assertRaises(AmphoraError):
+            await self.driver.apply(amphora, tree, fence=2)
+        self.assertIsNone(await self.compute.find(self.amphora_id))
+        self.assertEqual(await self.compute.list(), ())
+        amphora = await self.amphora()
+        await self.answers(amphora, within=10)
+        self.assertFalse(set(naming(self.directory)) & set(before))
+        await self.driver.apply(amphora, tree, fence=1)
         self.assertTrue(await self.serves(tree))
 
     async def test_nothing_is_left_of_one_that_served(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,17 @@ class ProcessComputeTests(TestCase):
         os.kill(agent, signal.SIGKILL)
         await sleep(0.1)
         self.assertEqual(len(naming(self.directory)), 1)
+        await compute.destroy(self.amphora_id)
+        self.assertEqual(naming(self.directory), {})
+
+    async def test_a_machine_whose_directory_was_removed_by_hand_is_ended_and_made_anew(self) -> None:
+        compute = controller(self)
+        before = await self.up(compute)
+        shutil.rmtree(self.directory)
+        self.assertIsNone(await compute.find(self.amphora_id))
+        self.assertNotEqual(await self.up(compute), before)
+        self.assertEqual(len(naming(self.directory)), 2)
+        shutil.rmtree(self.directory)
         await compute.destroy(self.amphora_id)
         self.assertEqual(naming(self.directory), {})
 
