@@ -16,10 +16,12 @@ from twisted.python.failure import Failure
 from amphora import durable, ports
 from amphora.fence import Fences
 from amphora.haproxy import Core, HaproxyLife, build
-from amphora.master import Master
+from amphora.hold import Holds, NotHeld
+from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
-from amphora.statistics import Snapshot, parse, snapshot
+from amphora.server_states import STATES, handed_on
+from amphora.statistics import Snapshot, is_over, parse, snapshot
 
 LOADED: Final = "loaded.cfg"
 _FRONTEND: Final = re.compile(
@@ -81,6 +83,7 @@ class LoadBalancer:
         self._lock = DeferredLock()
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
+        self._holds = Holds(reactor, directory)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
 
     @property
@@ -180,10 +183,14 @@ class LoadBalancer:
         Log(self._directory).shorten()
         processes = await self._master.processes()
         runs = []
+        over = []
         for pid in (*processes.workers, *processes.old):
             if (identity := identify(pid)) is not None:
                 rows = parse(await self._master.statistics(pid))
                 runs.append((epoch(identity), pid in processes.workers, rows))
+                if pid in processes.old and rows and is_over(rows):
+                    over.append(pid)
+        self._holds.release(over)
         return snapshot(self.identifier, runs)
 
     def _alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
@@ -241,13 +248,38 @@ class LoadBalancer:
         await self.life.stop()
 
     async def _reload(self) -> None:
+        held: list[int] = []
         try:
             self._foresee()
+            if self.life.serves():
+                held += await self._hold()
+                await self._hand_on_states()
             await self.life.reload()
         except ReloadRefused:
+            self._holds.release(held)
             if (loaded := self._loaded()) is not None:
                 durable.write(self._directory / CONFIGURATION, loaded)
             raise
+
+    async def _hold(self) -> list[int]:
+        """Keep the worker until it has been heard to the end, where that's possible."""
+        try:
+            return [await self._holds.take()]
+        except NotHeld as e:
+            self.log.info(
+                "{identifier}: what its old worker counts last may be missed: {e}", identifier=self.identifier, e=e
+            )
+            return []
+
+    async def _hand_on_states(self) -> None:
+        """What can't be handed on doesn't keep the new configuration back."""
+        path = self._directory / STATES
+        try:
+            states = handed_on(await self._master.states(), self.text().decode(errors="replace"))
+            durable.write(path, states.encode())
+        except (MasterSilent, OSError) as e:
+            path.unlink(missing_ok=True)
+            self.log.warn("{identifier}: members that are down count as up: {e}", identifier=self.identifier, e=e)
 
     def _foresee(self) -> None:
         """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""

@@ -157,6 +157,14 @@ class Master:
         """
         return await self.ask(f"@!{worker} show stat -1 5 -1")
 
+    async def states(self) -> str:
+        """
+        What the worker that accepts connections thinks of its servers, as haproxy can load it again.
+
+        @raise MasterSilent: see L{ask}.
+        """
+        return await self.ask("@1 show servers state")
+
 
 def _silent(_result: object, patience: float) -> Failure:
     return Failure(MasterSilent(f"No answer within {patience} s."))

@@ -12,8 +12,10 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from amphora.hold import SOCKET as HELD
 from amphora.master import SOCKET, Master, MasterSilent, Processes
 from amphora.process import Identity, Watch, identify, in_directory, spawn
+from amphora.server_states import STATES
 
 CONFIGURATION: Final = "haproxy.cfg"
 LOG: Final = "haproxy.log"
@@ -103,7 +105,9 @@ class HaproxyRunner:
         """See L{Runner.spawn}. What is still there of an earlier one, since it hangs, is ended before."""
         for stray in in_directory(self._directory):
             stray.kill()
-        (self._directory / SOCKET).unlink(missing_ok=True)
+        # Nobody knows how the members are by now.
+        for name in (SOCKET, HELD, STATES):
+            (self._directory / name).unlink(missing_ok=True)
         log = Log(self._directory)
         log.shorten()
         log.mark()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from amphora.statistics import Snapshot, parse, snapshot
+from amphora.statistics import Snapshot, is_over, parse, snapshot
 from octavia_tx.wire.heartbeat import Counters, MemberReport
 from tests.amphora.stat import LISTENER, MEMBER, OTHER_LISTENER, POOL, frontend, server, table
 
@@ -24,6 +24,14 @@ class Frontends(SynchronousTestCase):
     def test_a_listener_at_its_limit_is_full(self) -> None:
         self.assertEqual(seen(frontend(scur=10, slim=10)).statuses, {LISTENER: "FULL"})
         self.assertEqual(seen(frontend(scur=9, slim=10)).statuses, {LISTENER: "OPEN"})
+
+    def test_a_worker_is_over_when_it_accepts_nothing_and_has_nothing(self) -> None:
+        for rows, over in (
+            ((frontend(status="STOP"), frontend(OTHER_LISTENER, status="STOP")), True),
+            ((frontend(status="STOP"), frontend(OTHER_LISTENER, status="STOP", scur=1)), False),
+            ((frontend(status="STOP"), frontend(OTHER_LISTENER)), False),
+        ):
+            self.assertEqual(is_over(parse(table(*rows, server("UP")))), over, rows)
 
     def test_an_old_worker_counts_but_has_no_say_on_statuses(self) -> None:
         found = snapshot(
