@@ -210,7 +210,10 @@ class AgentCase(TestCase):
         return f"""
 global
     maxconn 200
+    stats socket unix@worker.sock mode 600 level admin
+    server-state-file servers.state
 defaults
+    load-server-state-from-file global
     mode http
     timeout connect 1s
     timeout client 10s
