@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import http.client
+import threading
 from collections import Counter
 from typing import Any
 
 from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThread
 
 from octavia_tx.cloud.loopback import IPV6_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.tenant import Visitor
 from tests.integration.system import SystemCase
+
+
+class KeptAlive(threading.Thread):
+    """A client that uses its connection again without a look whether it still stands, as simple ones do."""
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__(daemon=True)
+        self._connection = http.client.HTTPConnection(address, port, timeout=5)
+        self.answered = 0
+        self.failed: list[str] = []
+        self.over = False
+        self._pause = threading.Event()
+
+    def run(self) -> None:
+        while not self.over:
+            try:
+                self._connection.request("GET", "/")
+                answer = self._connection.getresponse()
+                answer.read()
+                self.answered += answer.status == 200
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+                self._connection.close()
+            self._pause.wait(0.004)
+        self._connection.close()
 
 
 class OneLoadBalancer(SystemCase):
@@ -105,6 +133,26 @@ class OneLoadBalancer(SystemCase):
         _code, answer = await self.tenant.call("GET", f"/pools/{pool}/members")
         self.assertEqual({m["provisioning_status"] for m in answer["members"]}, {"ACTIVE"})
         self.assertEqual(len(answer["members"]), 21)
+
+    async def test_clients_that_keep_their_connections_lose_no_request_over_changes(self) -> None:
+        await self._begin("red")
+        created = await self.create_load_balancer(red=self.system.members["red"])
+        shown = await self.until_active(created["id"])
+        (pool,) = [p["id"] for p in created["pools"]]
+        clients = [KeptAlive(shown["vip_address"], 8080) for _ in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for number in range(10):
+                fields = {"address": f"127.0.1.{number + 1}", "protocol_port": 80, "backup": True}
+                await self.tenant.create(f"/pools/{pool}/members", "member", **fields)
+                await self.until_active(created["id"])
+        finally:
+            for client in clients:
+                client.over = True
+            await deferToThread(lambda: [client.join() for client in clients])
+        self.assertEqual([client.failed for client in clients], [[]] * 4)
+        self.assertGreater(min(client.answered for client in clients), 20)
 
     async def test_a_load_balancer_on_ipv6(self) -> None:
         await self._begin("red")
