@@ -82,8 +82,18 @@ def _is_server(pid: int, data: Path) -> bool:
     """Whether that process is a server on that directory: PostgreSQL's processes work in it; a zombie works nowhere."""
     try:
         return os.path.samefile(f"/proc/{pid}/cwd", data)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or another user's by now
+    except (FileNotFoundError, ProcessLookupError):  # gone
         return False
+    except PermissionError:  # another user's: nobody's, where root may not look (a container without CAP_SYS_PTRACE)
+        return _was_started_on(pid, data)
+
+
+def _was_started_on(pid: int, data: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+    return (b"-D", os.fsencode(data)) in zip(arguments, arguments[1:], strict=False)
 
 
 def _serves_another(lines: list[str], directory: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.postmaster import running
 from octavia_tx.db.programs import installed
 from octavia_tx.errors import DatabaseUnavailable, SettingsError
-from tests.integration.embedded import EmbeddedCase
+from tests.integration.embedded import OWNER, EmbeddedCase
 
 
 class LifeTests(EmbeddedCase):
@@ -135,6 +136,14 @@ class RootTests(EmbeddedCase):
         dsn = await self.embedded().start()
         self.assertTrue(await self.answers(dsn))
         self.assertEqual(Path(f"/proc/{self.pid()}").stat().st_uid, programs.NOBODY)
+
+    async def test_as_nobody_it_is_seen_by_a_root_who_may_not_look_at_others_processes(self) -> None:
+        self.directory.mkdir()
+        os.chown(self.directory, 65534, 65534)
+        without = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace", sys.executable]
+        replace = f"import os, sys; os.execvp('setpriv', [*{without}, *sys.argv[1:]])"
+        owner = self.process("-c", replace, "-c", OWNER, str(self.directory))
+        self.assertTrue(await self.answers(await owner.dsn.addTimeout(15, reactor)))  # type: ignore[arg-type]
 
     async def test_with_no_way_to_be_somebody_else_it_is_told(self) -> None:
         import octavia_tx.db.programs as programs
