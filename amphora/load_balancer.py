@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,9 +22,11 @@ from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.server_states import STATES, handed_on
-from amphora.statistics import Snapshot, is_over, parse, snapshot
+from amphora.statistics import Snapshot, accepts, is_over, parse, snapshot
 
 LOADED: Final = "loaded.cfg"
+STOP_LIMIT: Final = 1.0  # seconds for an old worker to stop accepting
+STOP_LOOK: Final = 0.01  # seconds between looks at it
 _FRONTEND: Final = re.compile(
     r"^[ \t]*frontend[ \t]+(\S+).*\n(?:(?:[ \t].*)?\n)*?(?:[ \t]+mode[ \t]+(\S+)|(?=\S)|\Z)", re.MULTILINE
 )
@@ -255,6 +258,7 @@ class LoadBalancer:
                 held += await self._hold()
                 await self._hand_on_states()
             await self.life.reload()
+            await self._until_stopped(held)
         except ReloadRefused:
             self._holds.release(held)
             if (loaded := self._loaded()) is not None:
@@ -270,6 +274,16 @@ class LoadBalancer:
                 "{identifier}: what its old worker counts last may be missed: {e}", identifier=self.identifier, e=e
             )
             return []
+
+    async def _until_stopped(self, pids: list[int]) -> None:
+        """A worker that was replaced is told so a moment later: wait until it accepts nothing more."""
+        deadline = self._reactor.seconds() + STOP_LIMIT
+        for pid in pids:
+            try:
+                while accepts(parse(await self._master.statistics(pid))) and self._reactor.seconds() < deadline:
+                    await deferLater(self._reactor, STOP_LOOK)
+            except MasterSilent:
+                return
 
     async def _hand_on_states(self) -> None:
         """What can't be handed on doesn't keep the new configuration back."""

@@ -96,6 +96,11 @@ def member_status(row: Row) -> str | None:
     return word if word in _EXACT else None
 
 
+def accepts(rows: Iterable[Row]) -> bool:
+    """Whether a worker still accepts connections."""
+    return any(row["status"] != "STOP" for row in rows if row["svname"] == FRONTEND)
+
+
 def is_over(rows: Iterable[Row]) -> bool:
     """Whether a worker accepts no connection any more, and has none: what it counts is final."""
     return all(row["status"] == "STOP" and row["scur"] == "0" for row in rows if row["svname"] == FRONTEND)

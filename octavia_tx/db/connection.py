@@ -55,7 +55,7 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         """Take what the server sends while no query runs: notifications, or its farewell."""
         try:
             super().doRead()
-        except psycopg2.Error:
+        except (psycopg2.Error, ValueError):  # the latter: libpq has given its socket up, and none is left to wait for
             self.close()
 
     def checkForNotifies(self) -> None:

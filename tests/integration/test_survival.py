@@ -152,7 +152,9 @@ class DatabaseGone(SystemCase):
         self.system.start_controller()
         await self.system.wait_for_api()
         created = await self.create_load_balancer()
-        servers = with_children(self.system.running("bin/postgres"))
+        masters = self.system.running("bin/postgres")
+        processes.end(masters, signal.SIGSTOP)  # first, so that it makes no more children
+        servers = with_children(masters)
         processes.end(servers, signal.SIGSTOP)
         self.addCleanup(processes.end, servers, signal.SIGCONT)
         await self._ten_seconds_without()
