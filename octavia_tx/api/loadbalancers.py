@@ -143,7 +143,7 @@ async def _change(call: Call) -> Answer:
 
     async def draft(tx: Transaction) -> Draft[LoadBalancer]:
         old = await RESOURCE.found(tx, call)
-        load_balancer = evolve(old, updated_at=call.now(), **values)
+        load_balancer = evolve(old, **values)
 
         async def write(tx: Transaction) -> None:
             await load_balancers.update(tx, load_balancer)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -71,8 +73,8 @@ class Ends(TestCase):
     """Daemons without a cloud, over one private PostgreSQL."""
 
     def setUp(self) -> None:
-        self.directory = Path(self.mktemp()).absolute()
-        self.directory.mkdir()
+        # Not below trial's own directory, which is too deep for PostgreSQL's socket.
+        self.directory = Path(tempfile.mkdtemp(prefix="octavia-tx-test-"))
         self.environment = {
             "OCTAVIA_TX_STATE__DIRECTORY": str(self.directory / "state"),
             "OCTAVIA_TX_API__LISTEN": f"tcp:{processes.free_port(0)}:interface=127.0.0.1",
@@ -81,14 +83,20 @@ class Ends(TestCase):
         }
         self.addCleanup(self.end_all)
 
-    def end_all(self) -> None:
-        processes.end(list(processes.belonging(self.directory)), signal.SIGKILL)
+    @inlineCallbacks
+    def end_all(self):  # type: ignore[no-untyped-def]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            processes.end(list(processes.belonging(self.directory)), number)
+            for _ in range(100):
+                if not processes.belonging(self.directory):
+                    break
+                yield deferLater(reactor, 0.05)
+        shutil.rmtree(self.directory)
 
     def start(self, daemon: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
         command = [*TWISTD, daemon, *options]
         child = processes.start(command, {**self.environment, **environment}, self.directory / f"{daemon}.log")
-        self.addCleanup(child.wait)
-        self.addCleanup(child.kill)
+        self.addCleanup(child.poll)
         return child
 
     def log(self, daemon: str) -> str:
