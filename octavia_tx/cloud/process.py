@@ -117,9 +117,9 @@ class ProcessCompute(Service):
                 await self._end_all(directory)
             if place is None:
                 self._machines.sweep()
-                place = self._start(self._machines.make(boot))
+                place = await self._start(self._machines.make(boot))
             elif place.address is None:
-                place = self._start(place)
+                place = await self._start(place)
         return self._machine(place)
 
     async def find(self, amphora_id: str) -> Machine | None:
@@ -158,8 +158,8 @@ class ProcessCompute(Service):
     def _machine(self, place: Place) -> Machine:
         return _described(place, place.directory in self._processes.agents((place.directory,)))
 
-    def _start(self, place: Place) -> Place:
-        """Needs the lock: between looking and starting nobody else may."""
+    async def _start(self, place: Place) -> Place:
+        """Needs the lock: from looking until it can be seen nobody else may start one."""
         now = self._clock.seconds()
         fate = self._restarts.get(place.amphora_id, Restarts(started_at=now))
         self._restarts[place.amphora_id] = fate.started(now)
@@ -175,6 +175,8 @@ class ProcessCompute(Service):
         except OSError as error:
             raise CloudError(f"The agent of amphora {place.amphora_id} can't be started: {error}.") from error
         self.log.info("Agent of amphora {amphora_id} started as {pid}", amphora_id=place.amphora_id, pid=pid)
+        while not self._processes.is_visible(pid):
+            await deferLater(self._clock, END_INTERVAL)
         return place
 
     async def _end_all(self, directory: Path) -> None:
@@ -236,7 +238,7 @@ class ProcessCompute(Service):
             # Another may have destroyed it, or started it, while we waited for the lock.
             place = self._machines.place(amphora_id)
             if place is not None and not place.condemned and not self._processes.agents((place.directory,)):
-                self._start(place)
+                await self._start(place)
 
 
 def _described(place: Place, running: bool) -> Machine:

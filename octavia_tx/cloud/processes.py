@@ -82,7 +82,7 @@ class Processes:
         """
         Start an agent that outlives us: in a session of its own, which no terminal and no signal to us reaches.
 
-        When this returns, its command line can be seen by others.
+        A moment may pass until it L{is_visible}.
 
         @raise OSError: it can't be started.
         """
@@ -104,6 +104,14 @@ class Processes:
         self._children.append(child)
         self._known[directory] = child.pid
         return child.pid
+
+    def is_visible(self, pid: int) -> bool:
+        """
+        Whether a child that was started can be found, or has ended.
+
+        L{subprocess.Popen} returns when the program runs, which is a moment before C{/proc} says which one it is.
+        """
+        return bool(self._arguments(pid)) or all(c.poll() is not None for c in self._children if c.pid == pid)
 
     def forget(self, directory: Path) -> None:
         """That machine is no more."""
