@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from octavia_tx.controller import lifecycle
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.db import amphorae, load_balancers, members
 from octavia_tx.errors import AmphoraError, CloudError, Conflict, OctaviaError
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
@@ -83,10 +83,10 @@ class AllocateVip(_OfLoadBalancer):
         load_balancer = situation.load_balancer
         async with work.means.database.transaction() as tx:
             taken = await load_balancers.taken_addresses(tx)
-            tree = await load_balancers.tree(tx, load_balancer.id)
-        if load_balancer.vip_address is None and tree is not None:
-            # A member at the VIP would be the load balancer itself.
-            taken |= {str(unmapped(m.address)) for m in tree.members}
+            if load_balancer.vip_address is None:
+                # A member at the VIP would be the load balancer itself. Where an address is asked for, the API looked.
+                found = await members.find(tx, load_balancer_id=load_balancer.id)
+                taken |= {str(unmapped(member.address)) for member in found}
         vip = await work.means.network.allocate_vip(load_balancer, taken - {load_balancer.vip_address or ""})
         async with work.recording(self.name) as tx:
             await load_balancers.record_vip(tx, load_balancer.id, vip)

@@ -43,7 +43,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         if health
         else settings.health.listen.reachable(settings.health.listen.port)
     )
-    url = await parts.amphora_api(authority, database, renderer)
+    url = parts.amphora_api(authority, database, renderer)
     boots = BootMaterial(
         authority,
         authority.heartbeat_key,
@@ -65,7 +65,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
             database,
             await parts.compute(),
             parts.network(),
-            await parts.amphora_driver(authority, renderer),
+            parts.amphora_driver(authority, renderer),
             boots,
             convergence,
         ),

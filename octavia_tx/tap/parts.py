@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
-from twisted.application.internet import TimerService
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import IResource
@@ -125,25 +125,28 @@ class Parts:
         override = self.settings.amphora.templates
         return Renderer(Path(override) if override else None)
 
-    async def amphora_driver(self, authority: Authority, renderer: Renderer) -> IAmphoraDriver:
+    def amphora_driver(self, authority: Authority, renderer: Renderer) -> IAmphoraDriver:
         """How amphorae are spoken to."""
         if self.settings.amphora.driver == "noop":
             return NoopDriver()
         driver = HaproxyDriver(self.reactor, authority.issue(*_CONTROLLER), renderer)
         self.stack.push_async_callback(driver.close)
-        await self._renewed(authority, driver.renew)
+        self._renewed(authority, driver.renew)
         return driver
 
-    async def _renewed(self, authority: Authority, renew: Callable[[Credential], None]) -> None:
-        """A new certificate each day, long before the old one ends."""
+    def _renewed(self, authority: Authority, renew: Callable[[Credential], None]) -> None:
+        """A new certificate each day, long before the old one ends. The first one was just issued."""
 
         def again() -> None:
             renew(authority.issue(*_CONTROLLER))
 
         self._renewals.append(again)
-        timer = TimerService(_RENEWAL, again)
-        timer.clock = self.reactor
-        await entered(self.stack, timer)
+        daily = LoopingCall(again)
+        daily.clock = self.reactor
+        daily.start(_RENEWAL, now=False).addErrback(
+            lambda failure: _log.failure("Certificates aren't renewed any more", failure)
+        )
+        self.stack.callback(daily.stop)
 
     async def health(self, authority: Authority, database: Database) -> str:
         """The heartbeat receiver; gives the C{address:port} to which amphorae send."""
@@ -166,12 +169,12 @@ class Parts:
         self.stack.push_async_callback(api.drain)
         self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
 
-    async def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
+    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
         """The API for amphorae; gives its URL."""
         settings = self.settings.amphora_api
         api = AmphoraApi(database, renderer.render)
         tls = MutualTLS(authority.issue(*_CONTROLLER), Peer(role=Role.AMPHORA))
-        await self._renewed(authority, tls.renew)
+        self._renewed(authority, tls.renew)
         port = self._listen(
             "amphora_api.listen",
             settings.listen,
