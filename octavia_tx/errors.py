@@ -83,6 +83,24 @@ class ParentNotFound(NotFound):
         self.field = field
 
 
+class Unauthenticated(OctaviaError):
+    """It isn't known who asks: no token, or none that is valid."""
+
+
+class Forbidden(OctaviaError):
+    """Who asks has no right to this."""
+
+
+class QuotaExceeded(Forbidden):
+    """The project has as many of these as it may."""
+
+    def __init__(self, resource: str, limit: int, used: int) -> None:
+        super().__init__(
+            f"Quota has been met for resources: {resource}. The project may have {limit} and has {used}; "
+            "delete some, or ask an administrator for more."
+        )
+
+
 class Conflict(OctaviaError):
     """The change contradicts what exists: a taken port, a second monitor, an object in use."""
 
@@ -118,6 +136,10 @@ class OutOfResources(DriverError):
 
 class DatabaseUnavailable(OctaviaError):
     """PostgreSQL doesn't answer. The transaction didn't happen, unless the sentence says that this isn't known."""
+
+
+class IdentityUnavailable(OctaviaError):
+    """Who asks can't be told now: identity doesn't answer, or doesn't know us."""
 
 
 class LeaseLost(OctaviaError):

@@ -16,7 +16,9 @@ from collections.abc import Awaitable
 from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import Credential, Role
 
 
@@ -108,6 +110,25 @@ class IAmphoraDriver(Interface):
         Make the amphora forget the load balancer. One that doesn't serve it: no error.
 
         @raise StaleFence: a newer controller was there.
+        """
+
+
+class IIdentity(Interface):
+    """
+    Tells who a request comes from.
+
+    Asked for each request. What it has learnt it may remember for a while, but never longer than a token is valid.
+    """
+
+    challenge: str | None = Attribute("What C{WWW-Authenticate} says to who isn't known, or C{None}.")
+
+    def caller(presented: Presented) -> Awaitable[Caller]:
+        """
+        Who it is.
+
+        @raise Unauthenticated: there's no token, or none that is valid now.
+        @raise InvalidInput: what is presented can't be read.
+        @raise IdentityUnavailable: that can't be told now, for who would tell doesn't answer.
         """
 
 

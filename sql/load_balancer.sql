@@ -3,18 +3,8 @@
 -- name: load_balancer.insert
 -- With the row that makes a controller look at it. The values come as JSON in the model's names.
 WITH inserted AS (
-    INSERT INTO load_balancer (
-        id, project_id, name, description, admin_state_up, provider, flavor_id, availability_zone, topology,
-        vip_address, vip_port_id, vip_subnet_id, vip_network_id, vip_qos_policy_id, vip_sg_ids, vip_vnic_type,
-        additional_vips, tags, provisioning_status, operating_status, revision, applied_revision, error,
-        created_at, updated_at
-    )
-    SELECT
-        id, project_id, name, description, admin_state_up, provider, flavor_id, availability_zone, topology,
-        vip_address, vip_port_id, vip_subnet_id, vip_network_id, vip_qos_policy_id, vip_sg_ids, vip_vnic_type,
-        additional_vips, tags, provisioning_status, operating_status, revision, applied_revision, error,
-        created_at, updated_at
-    FROM jsonb_populate_record(NULL::load_balancer, %(row)s::jsonb)
+    INSERT INTO load_balancer ({{columns}})
+    SELECT {{columns}} FROM jsonb_populate_recordset(NULL::load_balancer, %(rows)s::jsonb)
     RETURNING id
 ), due AS (
     INSERT INTO convergence (load_balancer_id) SELECT id FROM inserted
@@ -22,18 +12,13 @@ WITH inserted AS (
 SELECT pg_notify('octavia_tx_work', id::text) FROM inserted;
 
 -- name: load_balancer.find
--- Values are known when the statement is planned, so that the conditions not asked for cost nothing.
-SELECT
-    b.id, b.project_id, b.name, b.description, b.admin_state_up, b.provider, b.flavor_id, b.availability_zone,
-    b.topology, b.vip_address, b.vip_port_id, b.vip_subnet_id, b.vip_network_id, b.vip_qos_policy_id,
-    b.vip_sg_ids, b.vip_vnic_type, b.additional_vips, b.tags, b.provisioning_status, b.operating_status,
-    b.revision, b.applied_revision, b.error, b.created_at, b.updated_at,
-    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = b.id ORDER BY l.created_at, l.id) AS listener_ids,
-    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = b.id ORDER BY p.created_at, p.id) AS pool_ids
-FROM load_balancer b
-WHERE (%(id)s::uuid IS NULL OR b.id = %(id)s::uuid)
-  AND (%(project_id)s::text IS NULL OR b.project_id = %(project_id)s::text)
-ORDER BY b.created_at, b.id;
+SELECT {{own_columns}},
+    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = t.id ORDER BY l.created_at, l.id) AS listener_ids,
+    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = t.id ORDER BY p.created_at, p.id) AS pool_ids
+FROM load_balancer t
+WHERE {{conditions}}
+ORDER BY {{order}}
+LIMIT %(limit)s;
 
 -- name: load_balancer.change
 -- The row stays locked until the transaction ends, so that changes of one tree come one after the other.
@@ -51,14 +36,10 @@ WITH changed AS (
 ), told AS MATERIALIZED (
     SELECT pg_notify('octavia_tx_work', id::text) FROM changed
 )
-SELECT
-    b.id, b.project_id, b.name, b.description, b.admin_state_up, b.provider, b.flavor_id, b.availability_zone,
-    b.topology, b.vip_address, b.vip_port_id, b.vip_subnet_id, b.vip_network_id, b.vip_qos_policy_id,
-    b.vip_sg_ids, b.vip_vnic_type, b.additional_vips, b.tags, b.provisioning_status, b.operating_status,
-    b.revision, b.applied_revision, b.error, b.created_at, b.updated_at,
-    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = b.id ORDER BY l.created_at, l.id) AS listener_ids,
-    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = b.id ORDER BY p.created_at, p.id) AS pool_ids
-FROM changed b, told;
+SELECT {{own_columns}},
+    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = t.id ORDER BY l.created_at, l.id) AS listener_ids,
+    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = t.id ORDER BY p.created_at, p.id) AS pool_ids
+FROM changed t, told;
 
 -- name: load_balancer.lock
 -- In one order, so that two who lock several never wait for each other.
@@ -67,8 +48,8 @@ SELECT id FROM load_balancer WHERE id = ANY (%(ids)s::uuid[]) ORDER BY id FOR NO
 -- name: load_balancer.update
 UPDATE load_balancer b
 SET name = n.name, description = n.description, admin_state_up = n.admin_state_up, tags = n.tags,
-    vip_qos_policy_id = n.vip_qos_policy_id, vip_sg_ids = n.vip_sg_ids
-FROM jsonb_populate_record(NULL::load_balancer, %(row)s::jsonb) n
+    vip_qos_policy_id = n.vip_qos_policy_id, vip_sg_ids = n.vip_sg_ids, incomplete = n.incomplete
+FROM jsonb_populate_recordset(NULL::load_balancer, %(rows)s::jsonb) n
 WHERE b.id = n.id;
 
 -- name: load_balancer.delete
@@ -92,6 +73,14 @@ WITH changed AS (
     FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
 ), health_monitors AS (
     UPDATE health_monitor t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), l7policies AS (
+    UPDATE l7policy t
+    SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
+    FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
+), l7rules AS (
+    UPDATE l7rule t
     SET provisioning_status = 'PENDING_DELETE', revision = changed.revision, updated_at = now()
     FROM changed WHERE t.load_balancer_id = changed.id AND t.provisioning_status <> 'PENDING_DELETE'
 ), due AS (
@@ -141,7 +130,23 @@ WITH listeners_gone AS (
     WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
 ), health_monitors AS (
     UPDATE health_monitor SET provisioning_status = 'ACTIVE',
-        operating_status = CASE WHEN admin_state_up THEN 'ONLINE' ELSE 'OFFLINE' END
+        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+), l7policies_gone AS (
+    DELETE FROM l7policy
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), l7policies AS (
+    UPDATE l7policy SET provisioning_status = 'ACTIVE',
+        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
+      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
+), l7rules_gone AS (
+    DELETE FROM l7rule
+    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
+), l7rules AS (
+    UPDATE l7rule SET provisioning_status = 'ACTIVE',
+        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
     WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
       AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
 )
@@ -165,6 +170,12 @@ WITH listeners AS (
     WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
 ), health_monitors AS (
     UPDATE health_monitor SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+), l7policies AS (
+    UPDATE l7policy SET provisioning_status = 'ERROR'
+    WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
+), l7rules AS (
+    UPDATE l7rule SET provisioning_status = 'ERROR'
     WHERE load_balancer_id = %(id)s::uuid AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE')
 )
 UPDATE load_balancer

@@ -15,7 +15,7 @@ from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.errors import AmphoraError, ConfigurationRejected
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import AGENT_PORT
 from octavia_tx.wire.tls import Credential
 

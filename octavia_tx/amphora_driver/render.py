@@ -14,8 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
-from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import peer_name
 
 TEMPLATE: Final = "haproxy/haproxy.cfg.j2"

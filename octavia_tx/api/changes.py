@@ -18,8 +18,9 @@ from octavia_tx.api.call import Call
 from octavia_tx.db import listeners, load_balancers, pools
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import Conflict, NotFound, ParentNotFound
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import ProvisioningStatus
+from octavia_tx.model.tree import Tree
 
 _Object = TypeVar("_Object", Listener, Pool, Member, HealthMonitor)
 _Result = TypeVar("_Result")

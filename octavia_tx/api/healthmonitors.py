@@ -23,8 +23,9 @@ from octavia_tx.api.types import (
 from octavia_tx.db import health_monitors
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.model import validation
-from octavia_tx.model.resources import HealthMonitor, Tree
+from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.statuses import MonitorType
+from octavia_tx.model.tree import Tree
 
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 _LONGEST = 2147483  # seconds that fit into haproxy's timers, which count milliseconds

@@ -20,8 +20,9 @@ from octavia_tx.db import pools as pool_rows
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import InvalidInput, MissingField, ParentNotFound
 from octavia_tx.model import validation
-from octavia_tx.model.resources import Listener, LoadBalancer, Pool, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer, Pool
 from octavia_tx.model.statuses import ClientAuthentication, Protocol
+from octavia_tx.model.tree import Tree
 
 _MILLISECONDS = Integer(0, 2073600000)
 

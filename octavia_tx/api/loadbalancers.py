@@ -22,7 +22,8 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import BeingDeleted, NotFound, ReferenceMissing, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.amphora import Subnet
-from octavia_tx.model.resources import AdditionalVip, LoadBalancer, Tree
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.model.tree import Tree
 
 _ADDITIONAL_VIP = Fields(
     "additional_vip",
@@ -91,7 +92,7 @@ _encode = Encoder(
 
 
 async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[LoadBalancer, ...]:
-    return await load_balancers.find(tx, project_id)
+    return await load_balancers.find(tx, project_id=project_id)
 
 
 RESOURCE = Resource("loadbalancer", "loadbalancers", "Load balancer", _encode, load_balancers.get, _find)

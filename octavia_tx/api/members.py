@@ -17,7 +17,8 @@ from octavia_tx.db import members
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound, RequestError
 from octavia_tx.model import validation
-from octavia_tx.model.resources import Member, Tree
+from octavia_tx.model.resources import Member
+from octavia_tx.model.tree import Tree
 
 FIELDS = Fields(
     "member",

@@ -19,8 +19,9 @@ from octavia_tx.db import members as member_rows
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import Conflict, InvalidInput, MissingField
 from octavia_tx.model import validation
-from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, Persistence, Protocol
+from octavia_tx.model.tree import Tree
 
 ALPN = OneOf(("http/1.0", "http/1.1", "h2"))
 TLS_VERSION = OneOf(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))

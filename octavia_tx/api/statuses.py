@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from octavia_tx.api.codec import Encoder
-from octavia_tx.model.resources import Pool, Tree
+from octavia_tx.model.resources import Pool
+from octavia_tx.model.tree import Tree
 
 _brief = Encoder("id", "name", "provisioning_status", "operating_status")
 _member = Encoder(*_brief.plain, "address", "protocol_port")

@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 
 from octavia_tx.errors import InvalidInput, ParentNotFound
 from octavia_tx.model import validation
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, OperatingStatus
+from octavia_tx.model.tree import Tree
 
 Values = Mapping[str, Any]
 

@@ -20,8 +20,8 @@ from werkzeug.exceptions import HTTPException
 from octavia_tx.db import amphorae, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.errors import DatabaseUnavailable, NotFound, OctaviaError
-from octavia_tx.model.resources import Tree
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import identity_of
 
 _log = Logger()

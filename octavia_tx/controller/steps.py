@@ -19,8 +19,9 @@ from octavia_tx.db import amphorae, load_balancers, members
 from octavia_tx.errors import AmphoraError, CloudError, Conflict, OctaviaError
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
-from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
+from octavia_tx.model.tree import Tree
 
 # Others may take the free address that we chose just before we record it.
 _ADDRESS_TRIES = 32

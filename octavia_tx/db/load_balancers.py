@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from octavia_tx.db import health_monitors, listeners, members, pools
-from octavia_tx.db.rows import is_identifier, row, rows
+from octavia_tx.db import health_monitors, l7policies, l7rules, listeners, members, pools
+from octavia_tx.db.repository import Repository
+from octavia_tx.db.rows import is_identifier
+from octavia_tx.db.rows import rows as as_rows
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import BeingDeleted, NotFound
 from octavia_tx.model.amphora import Vip
-from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.tree import Tree
+
+rows = Repository("load_balancer", LoadBalancer, find="load_balancer.find")
+
+get = rows.get
+find = rows.find
+
+_BELOW = (
+    (pools, "pools"),
+    (listeners, "listeners"),
+    (members, "members"),
+    (health_monitors, "health_monitors"),
+    (l7policies, "l7policies"),
+    (l7rules, "l7rules"),
+)
+"""What hangs on a load balancer, and the tree's name of it, in the order in which one names the other."""
+_READ = tuple(reversed(_BELOW))
+"""Who names is read before what it names."""
 
 
 async def insert(tx: Transaction, tree: Tree) -> None:
@@ -18,29 +38,9 @@ async def insert(tx: Transaction, tree: Tree) -> None:
 
     @raise Conflict: its VIP's address is taken, or two of its parts contradict each other.
     """
-    await tx.fetch("load_balancer.insert", row=row(tree.load_balancer))
-    for statement, values in (
-        ("pool.insert", tree.pools),
-        ("listener.insert", tree.listeners),
-        ("member.insert", tree.members),
-        ("health_monitor.insert", tree.health_monitors),
-    ):
-        if values:
-            await tx.execute(statement, rows=rows(values))
-
-
-async def get(tx: Transaction, id: str) -> LoadBalancer | None:
-    """One load balancer by its id."""
-    if not is_identifier(id):
-        return None
-    found = await tx.fetch_one("load_balancer.find", id=id, project_id=None)
-    return None if found is None else LoadBalancer(**found)
-
-
-async def find(tx: Transaction, project_id: str | None = None) -> tuple[LoadBalancer, ...]:
-    """A project's load balancers, or all, the oldest first."""
-    found = await tx.fetch("load_balancer.find", id=None, project_id=project_id)
-    return tuple(LoadBalancer(**each) for each in found)
+    await tx.fetch("load_balancer.insert", rows.shape, rows=as_rows([tree.load_balancer]))
+    for repository, name in _BELOW:
+        await repository.insert(tx, *getattr(tree, name))
 
 
 async def tree(tx: Transaction, id: str) -> Tree | None:
@@ -53,13 +53,8 @@ async def tree(tx: Transaction, id: str) -> Tree | None:
     load_balancer = await get(tx, id)
     if load_balancer is None:
         return None
-    return Tree(
-        load_balancer=load_balancer,
-        listeners=await listeners.find(tx, load_balancer_id=id),
-        pools=await pools.find(tx, load_balancer_id=id),
-        members=await members.find(tx, load_balancer_id=id),
-        health_monitors=await health_monitors.find(tx, load_balancer_id=id),
-    )
+    below = {name: await repository.find(tx, load_balancer_id=id) for repository, name in _READ}
+    return Tree(load_balancer=load_balancer, **below)
 
 
 async def change(tx: Transaction, id: str) -> LoadBalancer:
@@ -73,7 +68,7 @@ async def change(tx: Transaction, id: str) -> LoadBalancer:
     """
     if not is_identifier(id):
         raise NotFound("Load balancer", id)
-    changed = await tx.fetch_one("load_balancer.change", id=id)
+    changed = await tx.fetch_one("load_balancer.change", rows.shape, id=id)
     if changed is not None:
         return LoadBalancer(**changed)
     if await get(tx, id) is None:
@@ -94,7 +89,7 @@ async def lock(tx: Transaction, ids: Collection[str]) -> None:
 
 async def update(tx: Transaction, load_balancer: LoadBalancer) -> None:
     """Write what a tenant may change: name, description, admin_state_up, tags, vip_qos_policy_id, vip_sg_ids."""
-    await tx.execute("load_balancer.update", row=row(load_balancer))
+    await tx.execute("load_balancer.update", rows=as_rows([load_balancer]))
 
 
 async def delete(tx: Transaction, id: str) -> None:

@@ -15,7 +15,7 @@ from attrs import frozen
 
 import octavia_tx
 
-_HEADING = re.compile(r"^-- name: *([a-z_]+\.[a-z_]+) *$", re.MULTILINE)
+_HEADING = re.compile(r"^-- name: *([a-z0-9_]+\.[a-z0-9_]+) *$", re.MULTILINE)
 _COMMENT = re.compile(r"(?m)^\s*--.*$|\s+-- .*$")
 _WRITES = re.compile(
     r"\b(insert|update|delete|truncate|lock|share|listen|notify|pg_notify|setval|nextval)\b|pg_\w*lock", re.I

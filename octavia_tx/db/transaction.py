@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from octavia_tx.db.connection import Connection
 from octavia_tx.db.failures import means
 from octavia_tx.db.pool import Pool
+from octavia_tx.db.selection import Selection, Shape, selected, shaped
 from octavia_tx.db.statements import Statement
 from octavia_tx.errors import DatabaseUnavailable
 
@@ -32,6 +33,11 @@ def shielded(deferred: Deferred[Any]) -> Deferred[Any]:
     outer: Deferred[Any] = Deferred()
     deferred.addCallbacks(outer.callback, outer.errback)
     return outer
+
+
+def _rows(cursor: Any) -> list[dict[str, Any]]:
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 class Transaction:
@@ -68,26 +74,33 @@ class Transaction:
 
     # Statements.
 
-    async def fetch(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+    async def fetch(self, statement: str, shape: Shape | None = None, /, **values: Any) -> list[dict[str, Any]]:
         """
         The rows that a named statement gives.
 
+        @param shape: the table whose name and columns the statement leaves room for.
         @raise Conflict: a row contradicts what exists.
         @raise DatabaseUnavailable: no connection, or no answer in time.
         """
-        cursor = await self._perform(self._statements[statement], values)
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return _rows(await self._perform(self._statement(statement, shape), values))
 
-    async def fetch_one(self, statement: str, **values: Any) -> dict[str, Any] | None:
+    async def fetch_one(self, statement: str, shape: Shape | None = None, /, **values: Any) -> dict[str, Any] | None:
         """The first row that a named statement gives, or C{None}. Raises what L{fetch} raises."""
-        rows = await self.fetch(statement, **values)
+        rows = await self.fetch(statement, shape, **values)
         return rows[0] if rows else None
 
-    async def execute(self, statement: str, **values: Any) -> int:
+    async def select(self, statement: str, shape: Shape, selection: Selection, /) -> list[dict[str, Any]]:
+        """The rows of a selection that a named statement leaves room for. Raises what L{fetch} raises."""
+        return _rows(await self._perform(*selected(self._statements, self._statement(statement, shape), selection)))
+
+    async def execute(self, statement: str, shape: Shape | None = None, /, **values: Any) -> int:
         """Run a named statement, and say how many rows it touched. Raises what L{fetch} raises."""
-        cursor = await self._perform(self._statements[statement], values)
+        cursor = await self._perform(self._statement(statement, shape), values)
         return int(cursor.rowcount)
+
+    def _statement(self, name: str, shape: Shape | None) -> Statement:
+        statement = self._statements[name]
+        return statement if shape is None else shaped(statement, shape)
 
     async def script(self, text: str) -> None:
         """Run many statements at once, such as a migration; a percent sign is a percent sign."""

@@ -9,8 +9,9 @@ from zope.interface import implementer
 
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, Protocol
+from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
 

@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from octavia_tx.errors import InvalidInput
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 
 
 @implementer(IProviderDriver)

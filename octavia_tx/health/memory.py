@@ -9,8 +9,8 @@ from attrs import Factory, define
 from octavia_tx.health.journal import News, Words, keep_newest
 from octavia_tx.health.registry import Registry
 from octavia_tx.model.aggregate import Heard
-from octavia_tx.model.resources import Tree
 from octavia_tx.model.statuses import ProvisioningStatus
+from octavia_tx.model.tree import Tree
 
 _UNSETTLED: Final = frozenset(ProvisioningStatus) - {ProvisioningStatus.ACTIVE}
 # Seconds after which statuses are made up anew though nothing seems to have changed.

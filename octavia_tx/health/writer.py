@@ -16,7 +16,7 @@ from octavia_tx.health.journal import News
 from octavia_tx.health.memory import Memory
 from octavia_tx.health.registry import Registry
 from octavia_tx.model.aggregate import ObjectKind, Statuses, aggregate
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.heartbeat import Counters
 
 

@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 from attrs import field, frozen
 
-from octavia_tx.model.resources import Listener, Member, Pool, Tree
+from octavia_tx.model.resources import Listener, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus
+from octavia_tx.model.tree import Tree
 
 ObjectKind = Literal["member", "pool", "listener", "load_balancer"]
 Statuses = dict[str, OperatingStatus]

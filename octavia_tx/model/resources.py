@@ -2,7 +2,7 @@
 The load balancer's tree as frozen values: one shape for each thing.
 
 Field names are the API's names and the columns' names, so that a row becomes a value by C{Listener(**row)} and
-nothing has to be translated in between. C{*_ids} fields marked I{derived} are filled on reading and never written.
+nothing has to be translated in between. Fields marked as C{DERIVED} are filled on reading and never written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from attrs.converters import optional
 from octavia_tx.model.statuses import (
     Algorithm,
     ClientAuthentication,
+    L7Action,
+    L7Comparison,
+    L7RuleType,
     MonitorType,
     OperatingStatus,
     Persistence,
@@ -26,6 +29,10 @@ from octavia_tx.model.statuses import (
 )
 
 _T = TypeVar("_T")
+
+DERIVED = "octavia_tx.derived"
+"""In a field's metadata: it isn't a column, but found by the statement that reads the row."""
+_DERIVED = {DERIVED: True}
 
 
 def _tuple(values: Iterable[_T] | None) -> tuple[_T, ...]:
@@ -53,6 +60,7 @@ class LoadBalancer:
     @ivar revision: raised by each change of the tree, in the same transaction.
     @ivar applied_revision: the revision that the amphorae run; equal to C{revision} when C{ACTIVE}.
     @ivar error: why it isn't C{ACTIVE}, as a sentence for the operator.
+    @ivar incomplete: what its provider still misses, as a sentence; such an object isn't served, and stays C{OFFLINE}.
     """
 
     id: str
@@ -80,10 +88,11 @@ class LoadBalancer:
     revision: int = 1
     applied_revision: int = 0
     error: str | None = None
+    incomplete: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
-    listener_ids: tuple[str, ...] = field(default=(), converter=_tuple)  # derived
-    pool_ids: tuple[str, ...] = field(default=(), converter=_tuple)  # derived
+    listener_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
+    pool_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
 @frozen(kw_only=True)
@@ -94,6 +103,7 @@ class Listener:
     @ivar connection_limit: at once; -1 for as many as the amphora bears.
     @ivar timeout_client_data: milliseconds, as the other time-outs.
     @ivar revision: the load balancer's revision at which this object last changed.
+    @ivar incomplete: as a load balancer's.
     """
 
     id: str
@@ -131,8 +141,10 @@ class Listener:
     )
     operating_status: OperatingStatus = field(default=OperatingStatus.OFFLINE, converter=OperatingStatus)
     revision: int = 1
+    incomplete: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
+    l7policy_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
 @frozen(kw_only=True)
@@ -177,11 +189,12 @@ class Pool:
     )
     operating_status: OperatingStatus = field(default=OperatingStatus.OFFLINE, converter=OperatingStatus)
     revision: int = 1
+    incomplete: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
-    health_monitor_id: str | None = None  # derived
-    listener_ids: tuple[str, ...] = field(default=(), converter=_tuple)  # derived
-    member_ids: tuple[str, ...] = field(default=(), converter=_tuple)  # derived
+    health_monitor_id: str | None = field(default=None, metadata=_DERIVED)
+    listener_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
+    member_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
 @frozen(kw_only=True)
@@ -213,6 +226,7 @@ class Member:
     )
     operating_status: OperatingStatus = field(default=OperatingStatus.NO_MONITOR, converter=OperatingStatus)
     revision: int = 1
+    incomplete: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
 
@@ -248,50 +262,73 @@ class HealthMonitor:
     )
     operating_status: OperatingStatus = field(default=OperatingStatus.OFFLINE, converter=OperatingStatus)
     revision: int = 1
+    incomplete: str | None = None
     created_at: datetime
     updated_at: datetime | None = None
 
 
-_Child = TypeVar("_Child", Listener, Pool, Member, HealthMonitor)
+@frozen(kw_only=True)
+class L7Policy:
+    """
+    What a listener does with requests that all of the policy's rules match.
+
+    @ivar position: its place among the listener's policies, from 1, without gaps.
+    @ivar redirect_http_code: of the redirect; C{None} for actions that don't redirect the client.
+    """
+
+    id: str
+    project_id: str
+    load_balancer_id: str
+    listener_id: str
+    name: str = ""
+    description: str = ""
+    admin_state_up: bool = True
+    action: L7Action = field(converter=L7Action)
+    position: int = 1
+    redirect_pool_id: str | None = None
+    redirect_url: str | None = None
+    redirect_prefix: str | None = None
+    redirect_http_code: int | None = None
+    tags: tuple[str, ...] = field(default=(), converter=_tuple)
+    provisioning_status: ProvisioningStatus = field(
+        default=ProvisioningStatus.PENDING_CREATE, converter=ProvisioningStatus
+    )
+    operating_status: OperatingStatus = field(default=OperatingStatus.OFFLINE, converter=OperatingStatus)
+    revision: int = 1
+    incomplete: str | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
+    rule_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
 @frozen(kw_only=True)
-class Tree:
-    """A load balancer with all that hangs on it: what is written at once, rendered at once, deleted at once."""
+class L7Rule:
+    """
+    A condition on requests.
 
-    load_balancer: LoadBalancer
-    listeners: tuple[Listener, ...] = ()
-    pools: tuple[Pool, ...] = ()
-    members: tuple[Member, ...] = ()
-    health_monitors: tuple[HealthMonitor, ...] = ()
+    @ivar key: the header's, cookie's or DN field's name, where the type has one.
+    @ivar invert: whether it matches what it otherwise wouldn't.
+    """
 
-    def members_of(self, pool_id: str) -> tuple[Member, ...]:
-        """The members of one pool, in the tree's order."""
-        return tuple(m for m in self.members if m.pool_id == pool_id)
-
-    def monitor_of(self, pool_id: str) -> HealthMonitor | None:
-        """The health monitor of one pool, if it has any."""
-        return next((h for h in self.health_monitors if h.pool_id == pool_id), None)
-
-    def pool(self, pool_id: str | None) -> Pool | None:
-        """The pool of that id, if it is in the tree."""
-        return next((p for p in self.pools if p.id == pool_id), None)
-
-    def living(self) -> Tree:
-        """The same without what is on its way out: what amphorae should run."""
-
-        def keep(items: tuple[_Child, ...]) -> tuple[_Child, ...]:
-            return tuple(i for i in items if i.provisioning_status is not ProvisioningStatus.PENDING_DELETE)
-
-        pools = keep(self.pools)
-        kept = {p.id for p in pools}
-        return Tree(
-            load_balancer=self.load_balancer,
-            listeners=keep(self.listeners),
-            pools=pools,
-            members=tuple(m for m in keep(self.members) if m.pool_id in kept),
-            health_monitors=tuple(h for h in keep(self.health_monitors) if h.pool_id in kept),
-        )
+    id: str
+    project_id: str
+    load_balancer_id: str
+    l7policy_id: str
+    admin_state_up: bool = True
+    type: L7RuleType = field(converter=L7RuleType)
+    compare_type: L7Comparison = field(converter=L7Comparison)
+    key: str | None = None
+    value: str
+    invert: bool = False
+    tags: tuple[str, ...] = field(default=(), converter=_tuple)
+    provisioning_status: ProvisioningStatus = field(
+        default=ProvisioningStatus.PENDING_CREATE, converter=ProvisioningStatus
+    )
+    operating_status: OperatingStatus = field(default=OperatingStatus.OFFLINE, converter=OperatingStatus)
+    revision: int = 1
+    incomplete: str | None = None
+    created_at: datetime
+    updated_at: datetime | None = None
 
 
 @frozen(kw_only=True)

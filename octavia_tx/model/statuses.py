@@ -70,6 +70,38 @@ class MonitorType(StrEnum):
     UDP_CONNECT = "UDP-CONNECT"
 
 
+class L7Action(StrEnum):
+    """What an L7 policy does with a request."""
+
+    REJECT = "REJECT"
+    REDIRECT_TO_POOL = "REDIRECT_TO_POOL"
+    REDIRECT_TO_URL = "REDIRECT_TO_URL"
+    REDIRECT_PREFIX = "REDIRECT_PREFIX"
+
+
+class L7RuleType(StrEnum):
+    """Which part of a request an L7 rule looks at."""
+
+    HOST_NAME = "HOST_NAME"
+    PATH = "PATH"
+    FILE_TYPE = "FILE_TYPE"
+    HEADER = "HEADER"
+    COOKIE = "COOKIE"
+    SSL_CONN_HAS_CERT = "SSL_CONN_HAS_CERT"
+    SSL_VERIFY_RESULT = "SSL_VERIFY_RESULT"
+    SSL_DN_FIELD = "SSL_DN_FIELD"
+
+
+class L7Comparison(StrEnum):
+    """How an L7 rule compares."""
+
+    EQUAL_TO = "EQUAL_TO"
+    STARTS_WITH = "STARTS_WITH"
+    ENDS_WITH = "ENDS_WITH"
+    CONTAINS = "CONTAINS"
+    REGEX = "REGEX"
+
+
 class ClientAuthentication(StrEnum):
     """Whether a TLS listener asks its clients for a certificate."""
 

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
 
 

@@ -25,7 +25,8 @@ from zope.interface.verify import verifyObject
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.tree import Tree
 
 _CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -26,7 +26,8 @@ from octavia_tx.errors import (
 )
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.tree import Tree
 
 
 class Killed(BaseException):

@@ -21,9 +21,9 @@ from octavia_tx.model.resources import (
     Member,
     Pool,
     SessionPersistence,
-    Tree,
 )
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
+from octavia_tx.model.tree import Tree
 
 CREATED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
 PROJECT: Final = "a-project"

@@ -19,8 +19,8 @@ from octavia_tx.model.resources import (
     Member,
     Pool,
     SessionPersistence,
-    Tree,
 )
+from octavia_tx.model.tree import Tree
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 AMPHORA: Final = "a0000000-0000-4000-8000-000000000001"

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.amphora_driver.grammar import Unrenderable
 from octavia_tx.amphora_driver.render import TEMPLATE, Renderer, serves
-from octavia_tx.model.resources import AdditionalVip, SessionPersistence, Tree
+from octavia_tx.model.resources import AdditionalVip, SessionPersistence
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import hostile_text, trees
 from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, listener, member, monitor, pool, tree
 

@@ -15,7 +15,8 @@ from octavia_tx.api.loadbalancers import FIELDS
 from octavia_tx.api.trees import full_tree
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import InvalidInput, OctaviaError, ParentNotFound, RequestError
-from octavia_tx.model.resources import Listener, LoadBalancer, Pool, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer, Pool
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

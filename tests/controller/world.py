@@ -19,7 +19,8 @@ from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import DatabaseUnavailable
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import Listener, LoadBalancer, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault, Faults, Killed, ModelAmphorae, ModelCompute, ModelNetwork
 
 # Retries come at once, as tests don't wait; leases are long enough never to be renewed.

@@ -15,8 +15,8 @@ from octavia_tx.model.resources import (
     Member,
     Pool,
     SessionPersistence,
-    Tree,
 )
+from octavia_tx.model.tree import Tree
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, 123456, UTC)
 NASTY = 'it\'s "quoted" \\ 100%s %(name)s\n\t; -- § 日本 🙂'
@@ -34,8 +34,8 @@ def load_balancer(**given: Any) -> LoadBalancer:
         "project_id": "a-project",
         "name": NASTY,
         "description": NASTY,
-        "flavor_id": new_id(),
-        "availability_zone": "zone",
+        "flavor_id": None,
+        "availability_zone": None,
         "vip_qos_policy_id": new_id(),
         "vip_sg_ids": (new_id(), new_id()),
         "additional_vips": (AdditionalVip(subnet_id=new_id(), ip_address="2001:db8::7"),),

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from tests.model.test_validation import BALANCER, listener, member, monitor, pool
 
 

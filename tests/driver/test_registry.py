@@ -10,7 +10,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import IncompatibleConfiguration, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from tests.model.test_validation import BALANCER, listener
 
 

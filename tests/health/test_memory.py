@@ -9,8 +9,9 @@ from octavia_tx.health.journal import News
 from octavia_tx.health.memory import Memory
 from octavia_tx.health.registry import Registry
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import Listener, LoadBalancer, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
+from octavia_tx.model.tree import Tree
 
 CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 ONE = Amphora(id="one", load_balancer_id="lb", state=AmphoraState.ALLOCATED, created_at=CREATED_AT)

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.controller.amphora_api import AmphoraApi
 from octavia_tx.db.database import Database
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 from tests.integration.test_controller_convergence import ConvergenceCase

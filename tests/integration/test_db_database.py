@@ -17,7 +17,7 @@ from octavia_tx.db.failures import CONSTRAINTS
 from octavia_tx.db.listening import Listening
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import Conflict, DatabaseUnavailable
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from tests.db.values import load_balancer, new_id
 from tests.integration.postgres import PostgresCase
 
@@ -83,7 +83,7 @@ class TransactionTests(DatabaseCase):
                 with contextlib.suppress(KeyError):
                     await tx.execute("load_balancer.forget")
                 await self.insert(tx)
-        self.assertEqual(await self.database.fetch("load_balancer.find", id=None, project_id=None), [])
+        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses"), [])
 
     async def test_one_that_only_reads_refuses_to_write(self) -> None:
         with self.assertRaises(ValueError):
@@ -92,7 +92,7 @@ class TransactionTests(DatabaseCase):
 
     async def test_a_single_read_needs_no_transaction(self) -> None:
         row = await self.database.fetch_one("migration.version")
-        self.assertEqual(row, {"version": 1})
+        self.assertEqual(row, {"version": 2})
 
     async def test_two_statements_at_once_are_refused(self) -> None:
         async with self.database.transaction() as tx:
@@ -109,8 +109,8 @@ class TransactionTests(DatabaseCase):
                 await self.insert(tx)
 
         await gatherResults([Deferred.fromCoroutine(one()) for _ in range(30)])
-        found = await database.fetch("load_balancer.find", id=None, project_id=None)
-        self.assertEqual(len(found), 30)
+        async with database.transaction(read_only=True) as tx:
+            self.assertEqual(len(await load_balancers.find(tx)), 30)
         self.assertLessEqual(self.connections(), 2)
 
     async def test_each_sentence_of_conflict_has_its_constraint(self) -> None:
@@ -172,7 +172,7 @@ class CancelledCallerTests(DatabaseCase):
             self.failureResultOf(waiting[0], CancelledError)
             await tx.fetch("migration.version")
         for each in waiting[1:]:
-            self.assertEqual(await each, {"version": 1})
+            self.assertEqual(await each, {"version": 2})
 
     async def test_many_at_any_moment_leave_no_connection_behind(self) -> None:
         database = self.smaller(size=2)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from octavia_tx.db import leases, load_balancers
 from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from tests.db.values import load_balancer, new_id
 from tests.integration.postgres import PostgresCase
 
@@ -202,7 +202,7 @@ class LeaseTests(PostgresCase):
             return await leases.renew(tx, lease, 30)
 
         async with self.database.transaction() as tenant:
-            await tenant.fetch("load_balancer.find", id=id, project_id=None)
+            await tenant.fetch("load_balancer.taken_addresses")
             await load_balancers.update(tenant, load_balancer(id=id))
             async with self.database.transaction() as tx:
                 self.assertTrue(await renew(tx))

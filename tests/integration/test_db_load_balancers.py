@@ -9,9 +9,10 @@ from octavia_tx.db import amphorae, health_monitors, listeners, load_balancers, 
 from octavia_tx.db.database import Database
 from octavia_tx.errors import BeingDeleted, Conflict, NotFound
 from octavia_tx.model.amphora import Vip
-from octavia_tx.model.resources import LoadBalancer, Tree
+from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import OperatingStatus
 from octavia_tx.model.statuses import ProvisioningStatus as Status
+from octavia_tx.model.tree import Tree
 from tests.db.values import NOW, amphora, health_monitor, listener, load_balancer, member, new_id, pool, tree
 from tests.integration.postgres import PostgresCase
 
@@ -77,9 +78,9 @@ class WritingTests(PostgresCase):
         for each in made:
             await inserted(self.database, Tree(load_balancer=each))
         async with self.database.transaction() as tx:
-            self.assertEqual([b.id for b in await load_balancers.find(tx, "a")], [made[1].id, made[0].id])
+            self.assertEqual([b.id for b in await load_balancers.find(tx, project_id="a")], [made[1].id, made[0].id])
             self.assertEqual([b.id for b in await load_balancers.find(tx)], [made[1].id, made[2].id, made[0].id])
-            self.assertEqual(await load_balancers.find(tx, "c' OR 'a'='a"), ())
+            self.assertEqual(await load_balancers.find(tx, project_id="c' OR 'a'='a"), ())
 
     async def test_what_is_no_id_names_nothing(self) -> None:
         async with self.database.transaction() as tx:
@@ -326,8 +327,8 @@ class PartsTests(PostgresCase):
                 await repository.insert(tx, part)
             async with self.database.transaction() as tx:
                 self.assertEqual(await repository.get(tx, part.id), part)
-                self.assertEqual(await repository.find(tx, top.project_id), (part,))
-                self.assertEqual(await repository.find(tx, "other"), ())
+                self.assertEqual(await repository.find(tx, project_id=top.project_id), (part,))
+                self.assertEqual(await repository.find(tx, project_id="other"), ())
                 self.assertEqual(await repository.find(tx, load_balancer_id=top.id), (part,))
                 self.assertEqual(await repository.find(tx, load_balancer_id=new_id()), ())
 

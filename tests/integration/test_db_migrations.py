@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -40,50 +41,84 @@ class MigrationTests(PostgresCase):
         return [row[0] for row in self.server.ask("SELECT version FROM schema_version ORDER BY 1", self.name)]
 
     async def test_an_empty_database_gets_the_schema(self) -> None:
-        self.assertEqual(await migrate(self.database), 1)
-        self.assertEqual(await self.database.fetch("load_balancer.find", id=None, project_id=None), [])
+        self.assertEqual(await migrate(self.database), 2)
+        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses"), [])
 
     async def test_doing_it_again_changes_nothing(self) -> None:
         await migrate(self.database)
-        self.assertEqual(await migrate(self.database), 1)
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(await migrate(self.database), 2)
+        self.assertEqual(self.versions(), [2])
 
     async def test_of_many_at_once_one_does_it(self) -> None:
         migrating = [Deferred.fromCoroutine(migrate(self.connected())) for _ in range(5)]
-        self.assertEqual(await gatherResults(migrating), [1] * 5)
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(await gatherResults(migrating), [2] * 5)
+        self.assertEqual(self.versions(), [2])
 
     async def test_an_earlier_version_gets_what_is_newer_in_order(self) -> None:
         await migrate(self.database)
         where = self.sql(
-            _0003_second="ALTER TABLE extra ADD b text DEFAULT '100%'; -- %s",
-            _0002_first="CREATE TABLE extra (a integer)",
+            _0004_second="ALTER TABLE extra ADD b text DEFAULT '100%'; -- %s",
+            _0003_first="CREATE TABLE extra (a integer)",
         )
-        self.assertEqual(await migrate(self.database, where), 3)
-        self.assertEqual(await migrate(self.database, where), 3)
-        self.assertEqual(self.versions(), [1, 2, 3])
+        self.assertEqual(await migrate(self.database, where), 4)
+        self.assertEqual(await migrate(self.database, where), 4)
+        self.assertEqual(self.versions(), [2, 3, 4])
         self.server.run("INSERT INTO extra (a) VALUES (1)", self.name)
         self.assertEqual(self.server.ask("SELECT a, b FROM extra", self.name), [(1, "100%")])
 
     async def test_an_empty_database_needs_no_migrations_for_the_schema_holds_them(self) -> None:
-        where = self.sql(_0002_first="CREATE TABLE load_balancer (id integer)")
-        self.assertEqual(await migrate(self.database, where), 2)
-        self.assertEqual(self.versions(), [2])
+        where = self.sql(_0003_first="CREATE TABLE load_balancer (id integer)")
+        self.assertEqual(await migrate(self.database, where), 3)
+        self.assertEqual(self.versions(), [3])
 
     async def test_a_migration_that_fails_changes_nothing(self) -> None:
         await migrate(self.database)
-        where = self.sql(_0002_first="CREATE TABLE extra (a integer)", _0003_second="DROP TABLE nonsense")
+        where = self.sql(_0003_first="CREATE TABLE extra (a integer)", _0004_second="DROP TABLE nonsense")
         with self.assertRaises(Exception) as caught:
             await migrate(self.database, where)
         self.assertNotIsInstance(caught.exception, DatabaseUnavailable)
-        self.assertEqual(self.versions(), [1])
+        self.assertEqual(self.versions(), [2])
         self.assertEqual(self.server.ask("SELECT to_regclass('extra')", self.name), [(None,)])
 
     async def test_a_newer_database_is_left_alone(self) -> None:
         await migrate(self.database, self.sql(_0009_later="SELECT 1"))
         with self.assertRaises(SettingsError) as caught:
             await migrate(self.database)
-        self.assertIn("has version 9, newer than this program's 1", str(caught.exception))
+        self.assertIn("has version 9, newer than this program's 2", str(caught.exception))
+
+
+class ShapeTests(PostgresCase):
+    """The schema, and what the migrations make of the first one, are the same."""
+
+    async def _prepare(self) -> None:
+        self.server = shared_server()
+
+    def shape(self, name: str) -> dict[str, list[tuple[Any, ...]]]:
+        return {what: sorted(self.server.ask(query, name), key=repr) for what, query in SHAPE.items()}
+
+    async def test_all_migrations_lead_to_the_schema(self) -> None:
+        new, old = self.server.create(), self.server.create()
+        for name in (new, old):
+            self.addCleanup(self.server.drop, name)
+        self.server.run((Path(__file__).parent / "schema_0001.sql").read_text(), old)
+        self.server.run("INSERT INTO schema_version (version) VALUES (1)", old)
+        for name in (new, old):
+            database = Database(reactor, self.server.dsn(name), size=1)
+            self.addCleanup(database.stopService)
+            await migrate(database)
+        self.maxDiff = None
+        self.assertEqual(self.shape(old), self.shape(new))
+
+
+SHAPE = {
+    "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity "
+    "FROM information_schema.columns WHERE table_schema = 'public'",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+    "WHERE connamespace = 'public'::regnamespace",
+    "triggers": "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "functions": "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+}
 
 
 class EveryVersionTests(PostgresCase):
@@ -97,6 +132,6 @@ class EveryVersionTests(PostgresCase):
             server.start()
             database = Database(reactor, server.dsn("postgres"))
             self.addCleanup(database.stopService)
-            self.assertEqual(await migrate(database), 1)
-            self.assertEqual(await database.fetch("load_balancer.find", id=None, project_id=None), [])
+            self.assertEqual(await migrate(database), 2)
+            self.assertEqual(await database.fetch("load_balancer.taken_addresses"), [])
             await database.stopService()

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from octavia_tx.db import amphorae, listeners, load_balancers, members, operating, statistics
 from octavia_tx.db.statistics import CounterRow
-from octavia_tx.model.resources import Statistics, Tree
+from octavia_tx.model.resources import Statistics
 from octavia_tx.model.statuses import AmphoraRole, AmphoraState, OperatingStatus
+from octavia_tx.model.tree import Tree
 from tests.db.values import NOW, amphora, listener, new_id, tree
 from tests.integration.postgres import PostgresCase
 

@@ -18,7 +18,8 @@ from twisted.web.client import ResponseNeverReceived
 
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.cloud.binaries import find_haproxy
-from octavia_tx.model.resources import Listener, SessionPersistence, Tree
+from octavia_tx.model.resources import Listener, SessionPersistence
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
 from octavia_tx.wire.rest import peer_name
 from tests.amphora_driver.gallery import AMPHORA, GOLDEN, listener, member, monitor, pool, tree

@@ -19,8 +19,9 @@ from octavia_tx.db import amphorae, health_monitors, load_balancers, members, st
 from octavia_tx.health.receiver import Outcome
 from octavia_tx.health.service import HealthService
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Statistics, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Statistics
 from octavia_tx.model.statuses import AmphoraState, OperatingStatus
+from octavia_tx.model.tree import Tree
 from octavia_tx.wire import envelope, openstack
 from octavia_tx.wire.heartbeat import Counters, ListenerReport, MemberReport, Report, split
 from octavia_tx.wire.keys import amphora_key

@@ -25,7 +25,8 @@ from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.errors import AmphoraError, AmphoraUnreachable
 from octavia_tx.interfaces import IComputeDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot
-from octavia_tx.model.resources import Listener, LoadBalancer, Tree
+from octavia_tx.model.resources import Listener, LoadBalancer
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.compute import make_compute_driver_tests
 from octavia_tx.wire.tls import Role
 from tests.integration.machines import agents, controller, naming, own_directory, sleep

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.model.aggregate import Heard, ObjectKind, Statuses, aggregate
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool, Tree
+from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
 
 COMMON: dict[str, Any] = {"project_id": "p", "created_at": datetime(2030, 1, 1, tzinfo=UTC)}

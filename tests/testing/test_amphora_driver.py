@@ -13,7 +13,7 @@ from zope.interface import implementer
 from octavia_tx.errors import AmphoraError, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
-from octavia_tx.model.resources import Tree
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.amphora import MemoryAmphora, MemoryAmphorae
 from octavia_tx.testing.amphora_driver import make_amphora_driver_tests
 from tests.conformance.test_amphora_driver import MemoryFixture

@@ -1,0 +1,33 @@
+-- What is the same for rows of every kind. Rows come as JSON in the model's names, so that one statement writes any number
+-- of them; {{table}}, {{columns}} and {{assignments}} are named by octavia_tx/db/repository.py.
+
+-- name: row.insert
+INSERT INTO {{table}} ({{columns}})
+SELECT {{columns}} FROM jsonb_populate_recordset(NULL::{{table}}, %(rows)s::jsonb);
+
+-- name: row.update
+UPDATE {{table}} t SET {{assignments}}
+FROM jsonb_populate_recordset(NULL::{{table}}, %(rows)s::jsonb) n
+WHERE t.id = n.id;
+
+-- name: row.find
+SELECT {{own_columns}} FROM {{table}} t
+WHERE {{conditions}}
+ORDER BY {{order}}
+LIMIT %(limit)s;
+
+-- name: row.remove
+DELETE FROM {{table}} WHERE id = ANY (%(ids)s::uuid[]);
+
+-- name: row.delete
+-- Of what hangs on a load balancer: it is on its way out from this revision on.
+UPDATE {{table}}
+SET provisioning_status = 'PENDING_DELETE', revision = %(revision)s, updated_at = now()
+WHERE id = ANY (%(ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE';
+
+-- name: row.touch
+-- It has to be applied again, because of what it uses.
+UPDATE {{table}}
+SET revision = %(revision)s,
+    provisioning_status = CASE provisioning_status WHEN 'PENDING_CREATE' THEN 'PENDING_CREATE' ELSE 'PENDING_UPDATE' END
+WHERE id = ANY (%(ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE';
