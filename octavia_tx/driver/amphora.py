@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from zope.interface import implementer
@@ -58,6 +58,7 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     ),
 }
 
+_NO_RULES = "The L7 policy has no rules yet, and so matches no request."
 _ASKED_AS = {"vnic_type": "request_sriov"}  # where tenants write another field than the one that holds it
 
 
@@ -75,10 +76,13 @@ class AmphoraProvider:
     def __init__(self, *, accept_all: bool = False) -> None:
         self.accept_all = accept_all
 
-    async def check(self, tree: Tree) -> None:
-        """Go through the table for each object of the tree."""
-        if self.accept_all:
-            return
+    async def check(self, tree: Tree) -> Mapping[str, str]:
+        """Go through the table for each object of the tree; an L7 policy without rules matches nothing yet."""
+        if not self.accept_all:
+            self._refuse(tree)
+        return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
+
+    def _refuse(self, tree: Tree) -> None:
         objects: tuple[Iterable[Any], ...] = (tree.listeners, tree.pools, tree.members, tree.health_monitors)
         _check(tree.load_balancer)
         for kind in objects:

@@ -23,7 +23,9 @@ from twisted.web.server import Site
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.front import BoundedRequest
+from octavia_tx.api.identity import NoAuth
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -165,7 +167,15 @@ class Parts:
     def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
         provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
-        api = Api(self.reactor, database, Providers((provider,)), self.network())
+        api = Api(
+            ApiParts(
+                clock=self.reactor,
+                database=database,
+                providers=Providers((provider,)),
+                network=self.network(),
+                identity=NoAuth(),
+            )
+        )
         self.stack.push_async_callback(api.drain)
         self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
 

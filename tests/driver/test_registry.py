@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -21,8 +24,9 @@ class Other:
     name = "other"
     description = "Another."
 
-    async def check(self, tree: Tree) -> None:
+    async def check(self, tree: Tree) -> Mapping[str, str]:
         """Fine."""
+        return {}
 
 
 class ProvidersTests(SynchronousTestCase):
@@ -54,7 +58,7 @@ class ProvidersTests(SynchronousTestCase):
     def test_the_one_that_is_named_is_asked(self) -> None:
         tree = Tree(load_balancer=BALANCER, listeners=(listener("UDP"),))
         for name, refused in (("amphora", True), ("octavia", True), ("other", False), ("forgotten", False)):
-            asked = Deferred.fromCoroutine(self.providers.check(name, tree))
+            asked = Deferred.fromCoroutine(self.providers.check(evolve(tree.load_balancer, provider=name), tree))
             if refused:
                 self.failureResultOf(asked, IncompatibleConfiguration)
             else:
