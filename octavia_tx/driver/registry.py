@@ -1,11 +1,11 @@
-"""The providers by name, and what the API asks of them before it writes anything."""
+"""The providers by name."""
 
 from __future__ import annotations
 
 from attrs import frozen
 from zope.interface import implementer
 
-from octavia_tx.errors import InvalidInput
+from octavia_tx.errors import CloudError, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.tree import Tree
 
@@ -19,8 +19,19 @@ class Alias:
     description: str
     provider: IProviderDriver
 
+    @property
+    def amphorae(self) -> bool:
+        """See L{IProviderDriver}, as for all of these."""
+        return self.provider.amphorae
+
     async def check(self, tree: Tree) -> None:
         await self.provider.check(tree)
+
+    async def provide(self, tree: Tree) -> None:
+        await self.provider.provide(tree)
+
+    async def withdraw(self, load_balancer_id: str) -> None:
+        await self.provider.withdraw(load_balancer_id)
 
 
 class Providers:
@@ -61,3 +72,14 @@ class Providers:
         provider = self._providers.get(name)
         if provider is not None:
             await provider.check(tree)
+
+    def enabled(self, name: str) -> IProviderDriver:
+        """
+        The provider of a load balancer that exists.
+
+        @raise CloudError: it isn't enabled any more.
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            raise CloudError(f"Provider {name!r} isn't enabled. Enabled: {', '.join(self._providers)}.")
+        return provider

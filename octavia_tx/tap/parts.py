@@ -162,10 +162,13 @@ class Parts:
         port = self._listen("health.listen", settings.listen, service.receiver)
         return settings.listen.reachable(port)
 
+    def providers(self) -> Providers:
+        """Those who provide load balancers, as the API and the controller know them."""
+        return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
+
     def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
-        provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
-        api = Api(self.reactor, database, Providers((provider,)), self.network())
+        api = Api(self.reactor, database, self.providers(), self.network())
         self.stack.push_async_callback(api.drain)
         self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
 
