@@ -147,13 +147,19 @@ class ICertificateAuthority(Interface):
 
 class IProviderDriver(Interface):
     """
-    One who provides load balancers, as the API sees it: stateless, chosen by name.
+    One who provides load balancers: stateless, chosen by name.
 
-    Asked before anything is written.
+    The API asks it before anything is written; the controller has it provide what was. What it raises then, of
+    L{errors<octavia_tx.errors>}, is told, and tried again: later where it L{can't ever
+    be<octavia_tx.errors.IncompatibleConfiguration>}, else soon.
     """
 
     name: str = Attribute("What tenants write as C{provider}.")
     description: str = Attribute("One sentence, for the list of providers.")
+    amphorae: bool = Attribute(
+        "Whether the controller provides the load balancers, with amphorae. Then this one only judges them: provide "
+        "and withdraw are never called."
+    )
 
     def check(tree: Tree) -> Awaitable[Mapping[str, str]]:
         """
@@ -166,3 +172,17 @@ class IProviderDriver(Interface):
         @raise OutOfResources: not now.
         @raise DriverError: not, for another reason.
         """
+
+    def provide(tree: Tree) -> Awaitable[None]:
+        """
+        Make it so: all of this tree, and nothing more of this load balancer. When this returns, it is served.
+
+        Called for one load balancer by one controller at a time. A controller that was thought dead may come late
+        all the same: a revision lower than one that was provided already changes nothing.
+
+        @param tree: the living objects, with the VIP's address known.
+        @raise DriverError: not now, or never.
+        """
+
+    def withdraw(load_balancer_id: str) -> Awaitable[None]:
+        """Leave nothing of it. Never provided, or withdrawn already: no error."""

@@ -19,6 +19,8 @@ async def gather(work: Work) -> Situation | None:
     The present situation of the load balancer; C{None} when it doesn't exist any more.
 
     Compute is asked only after a failure: as long as all goes well, the rows are right, and asking takes time.
+
+    @raise CloudError: its provider isn't enabled any more.
     """
     async with work.means.database.transaction() as tx:
         load_balancer = await load_balancers.get(tx, work.lease.load_balancer_id)
@@ -30,6 +32,7 @@ async def gather(work: Work) -> Situation | None:
     ) and load_balancer.provisioning_status is not ProvisioningStatus.PENDING_DELETE
     return Situation(
         load_balancer=load_balancer,
+        by_amphorae=work.means.providers.enabled(load_balancer.provider).amphorae,
         amphorae=found,
         gone=await _gone(work, found) if doubted else frozenset(),
         fresh_id=str(uuid4()),

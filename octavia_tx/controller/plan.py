@@ -18,6 +18,9 @@ the rows are a situation like any other:
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
+A load balancer of a provider that brings its own machines never gets an amphora: its address is allocated here, and all
+else is the provider's, in one step that is done again until it succeeds.
+
 Amphorae that don't answer aren't replaced here: that is failover's decision. One that never came up, or whose machine
 is gone, can't be waited for, and is.
 """
@@ -33,10 +36,12 @@ from octavia_tx.controller.steps import (
     EnsureMachine,
     ForgetLoadBalancer,
     PlugVip,
+    Provide,
     ReleaseVip,
     RequestAmphora,
     RetireAmphora,
     Step,
+    Withdraw,
 )
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
@@ -49,6 +54,8 @@ def plan(situation: Situation) -> tuple[Step, ...]:
     """The steps from this situation to the wanted one, in order; none when it is the wanted one."""
     if situation.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
         return _removal(situation)
+    if not situation.by_amphorae:
+        return _vip(situation) + _provision(situation)
     kept = _kept(situation)
     retired = tuple(s for a in situation.amphorae if a is not kept for s in _retirement(a))
     return _vip(situation) + retired + _service(situation, kept)
@@ -56,7 +63,15 @@ def plan(situation: Situation) -> tuple[Step, ...]:
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
     retired = tuple(s for a in situation.amphorae for s in _retirement(a))
-    return (*retired, ReleaseVip(), ForgetLoadBalancer())
+    withdrawn = () if situation.by_amphorae else (Withdraw(),)
+    return (*retired, *withdrawn, ReleaseVip(), ForgetLoadBalancer())
+
+
+def _provision(situation: Situation) -> tuple[Step, ...]:
+    """Have the load balancer's own provider serve the wanted revision."""
+    load_balancer = situation.load_balancer
+    served = load_balancer.applied_revision == load_balancer.revision
+    return () if served and load_balancer.provisioning_status is ProvisioningStatus.ACTIVE else (Provide(),)
 
 
 def _retirement(amphora: Amphora) -> tuple[Step, ...]:

@@ -230,6 +230,19 @@ class PlugVip(_OfAmphora):
         return situation
 
 
+async def _wanted(situation: Situation, work: Work) -> Tree:
+    """
+    What the tenant wants now.
+
+    @raise Replan: nothing any more.
+    """
+    async with work.means.database.transaction() as tx:
+        tree = await load_balancers.tree(tx, situation.load_balancer.id)
+    if tree is None or tree.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+        raise Replan("The load balancer is being deleted.")
+    return tree
+
+
 @frozen
 class Apply(_OfAmphora):
     """See to it that the amphora serves what the tenant wants now."""
@@ -244,10 +257,7 @@ class Apply(_OfAmphora):
         pushed, compute is asked at once whether there's a machine still.
         """
         amphora = situation.amphora(self.amphora_id)
-        async with work.means.database.transaction() as tx:
-            tree = await load_balancers.tree(tx, situation.load_balancer.id)
-        if tree is None or tree.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
-            raise Replan("The load balancer is being deleted.")
+        tree = await _wanted(situation, work)
         try:
             await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
         except AmphoraError:
@@ -264,6 +274,35 @@ class Apply(_OfAmphora):
             await amphorae.record(tx, amphora.id, applied_revision=revision)
             await load_balancers.applied(tx, tree.load_balancer.id, revision)
         return evolve(amphora, applied_revision=revision)
+
+
+@frozen
+class Provide(_OfLoadBalancer):
+    """Have the load balancer's provider serve what the tenant wants now."""
+
+    name: ClassVar[str] = "provide"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. The tree is read as late as can be, as by L{Apply}."""
+        tree = await _wanted(situation, work)
+        load_balancer = tree.load_balancer
+        await work.means.providers.enabled(load_balancer.provider).provide(tree.living())
+        async with work.recording(self.name) as tx:
+            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision)
+        return evolve(situation, load_balancer=evolve(load_balancer, applied_revision=load_balancer.revision))
+
+
+@frozen
+class Withdraw(_OfLoadBalancer):
+    """See to it that nothing of the load balancer is left at its provider."""
+
+    name: ClassVar[str] = "withdraw"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}. Nothing is recorded: the row that names the provider goes soon."""
+        load_balancer = situation.load_balancer
+        await work.means.providers.enabled(load_balancer.provider).withdraw(load_balancer.id)
+        return situation
 
 
 @frozen

@@ -16,6 +16,7 @@ from octavia_tx.db import leases
 from octavia_tx.db.database import Database
 from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
+from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import LeaseLost
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 
@@ -64,6 +65,7 @@ class Means:
     network: INetworkDriver
     driver: IAmphoraDriver
     boots: BootMaterial
+    providers: Providers
     settings: ConvergenceSettings
 
     def now(self) -> datetime:

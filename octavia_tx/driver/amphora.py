@@ -72,6 +72,7 @@ class AmphoraProvider:
 
     name = "amphora"
     description = "The Octavia Amphora driver."
+    amphorae = True
 
     def __init__(self, *, accept_all: bool = False) -> None:
         self.accept_all = accept_all
@@ -88,6 +89,12 @@ class AmphoraProvider:
         for kind in objects:
             for value in kind:
                 _check(value)
+
+    async def provide(self, tree: Tree) -> None:
+        """Nothing: the controller does, with amphorae."""
+
+    async def withdraw(self, load_balancer_id: str) -> None:
+        """Nothing, as L{provide}."""
 
 
 def _with(given: Any) -> str:

@@ -164,14 +164,17 @@ class Parts:
         port = self._listen("health.listen", settings.listen, service.receiver)
         return settings.listen.reachable(port)
 
+    def providers(self) -> Providers:
+        """Those who provide load balancers, as the API and the controller know them."""
+        return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
+
     def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
-        provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
         api = Api(
             ApiParts(
                 clock=self.reactor,
                 database=database,
-                providers=Providers((provider,)),
+                providers=self.providers(),
                 network=self.network(),
                 identity=NoAuth(),
             )

@@ -150,6 +150,18 @@ class Plans(SynchronousTestCase):
             ["retire amphora", "destroy machine", "release VIP", "forget load balancer"],
         )
 
+    def test_a_provider_with_machines_of_its_own_is_asked_to_provide(self) -> None:
+        new = situation(evolve(LOAD_BALANCER, revision=1, applied_revision=0))
+        self.assertEqual(names(plan(evolve(new, by_amphorae=False))), ["allocate VIP", "provide"])
+        self.assertEqual(plan(evolve(situation(SERVED), by_amphorae=False)), ())
+        changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
+        self.assertEqual(names(plan(evolve(situation(changed), by_amphorae=False))), ["provide"])
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        self.assertEqual(
+            names(plan(evolve(situation(leaving), by_amphorae=False))),
+            ["withdraw", "release VIP", "forget load balancer"],
+        )
+
 
 class Properties(SynchronousTestCase):
     """What holds for every situation."""

@@ -40,6 +40,7 @@ class ServiceCase(ConvergenceCase):
             world.network,
             world.amphorae,
             self.boots,
+            world.means.providers,
             settings,
         )
         service.startService()
