@@ -6,8 +6,11 @@ FROM quota WHERE project_id = %(project_id)s;
 
 -- name: quota.find
 SELECT project_id, load_balancer, listener, pool, member, health_monitor, l7policy, l7rule
-FROM quota WHERE %(project_id)s::text IS NULL OR project_id = %(project_id)s::text
-ORDER BY project_id;
+FROM quota
+WHERE (%(project_id)s::text IS NULL OR project_id = %(project_id)s::text)
+  AND (%(after)s::text IS NULL OR project_id > %(after)s::text)
+ORDER BY project_id
+LIMIT %(limit)s;
 
 -- name: quota.put
 INSERT INTO quota AS q (

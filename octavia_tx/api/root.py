@@ -23,6 +23,7 @@ from octavia_tx.api import (
     pools,
     providers,
     query,
+    quotas,
     versions,
 )
 from octavia_tx.api.call import Answer, Call, Parts, revisions
@@ -35,7 +36,7 @@ from octavia_tx.errors import Forbidden, OctaviaError
 from octavia_tx.model.caller import Caller
 
 _NOBODY = Caller(project_id=None)
-_RESOURCES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, providers)
+_RESOURCES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, quotas, providers)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
 
@@ -146,7 +147,7 @@ class Api:
             origin=front.origin(request),
             path=front.path(request),
             arguments=query.arguments(request.uri),
-            ids={name: canonical_uuid(value) or shown(value) for name, value in ids.items()},
+            ids={name: _spelled(name, value) for name, value in ids.items()},
             expected=revisions(request.getHeader("If-Match")),
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )
@@ -156,6 +157,12 @@ class Api:
         challenge = self._parts.identity.challenge
         headers = {"WWW-Authenticate": challenge} if status == 401 and challenge else {}
         return Answer(status, body, headers=headers)
+
+
+def _spelled(name: str, value: str) -> str:
+    """An id out of a path: a UUID as it is usually spelled. Projects are keystone's, which spells theirs otherwise."""
+    identifier = None if name in ("project_id", "name") else canonical_uuid(value)
+    return identifier or shown(value)
 
 
 def call_ids(ids: dict[str, str], answer: Answer) -> tuple[str, ...]:

@@ -33,9 +33,12 @@ async def get(tx: Transaction, project_id: str) -> Quota:
     return Quota(**found) if found is not None else Quota(project_id=project_id)
 
 
-async def find(tx: Transaction, project_id: str | None = None) -> tuple[Quota, ...]:
-    """All projects' own limits, or one's, by project."""
-    return tuple(Quota(**each) for each in await tx.fetch("quota.find", project_id=project_id))
+async def find(
+    tx: Transaction, project_id: str | None = None, after: str | None = None, limit: int | None = None
+) -> tuple[Quota, ...]:
+    """Projects' own limits, or one's, by project; those of projects C{after} one, so many at most."""
+    found = await tx.fetch("quota.find", project_id=project_id, after=after, limit=limit)
+    return tuple(Quota(**each) for each in found)
 
 
 async def change(tx: Transaction, project_id: str, limits: Mapping[str, Any], now: datetime) -> Quota:
