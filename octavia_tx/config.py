@@ -6,8 +6,9 @@ Nothing knows them but the composition root in C{tap/}, which hands each part wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 from attrs import field, frozen
 from platformdirs import user_state_path
@@ -22,6 +23,8 @@ Receivers = NewType("Receivers", tuple[str, ...])
 Urls = NewType("Urls", tuple[str, ...])
 Program = NewType("Program", str)
 Templates = NewType("Templates", str)
+Enabled = NewType("Enabled", Mapping[str, str])
+Tables = NewType("Tables", Mapping[str, Mapping[str, Any]])
 
 
 @frozen(kw_only=True)
@@ -84,6 +87,18 @@ class HealthSettings:
 
 
 @frozen(kw_only=True)
+class ProvidersSettings:
+    """
+    @ivar enabled: who provides load balancers, by name, each with a description that takes the place of its own, or
+        with an empty one.
+    @ivar default: of them, for load balancers that name none; empty: the first.
+    """
+
+    enabled: Enabled = Enabled({"amphora": "", "octavia": ""})
+    default: str = ""
+
+
+@frozen(kw_only=True)
 class ComputeSettings:
     """@ivar driver: where amphorae's machines come from."""
 
@@ -127,13 +142,19 @@ class ControllerSettings:
 
 @frozen(kw_only=True)
 class Settings:
-    """All of them; the names of the attributes are the sections of the file."""
+    """
+    All of them; the names of the attributes are the sections of the file.
+
+    @ivar provider: by a provider's name, its own settings, which are its own driver's to read.
+    """
 
     state: State = field(factory=State)
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
     amphora_api: AmphoraApiSettings = AmphoraApiSettings()
     health: HealthSettings = HealthSettings()
+    providers: ProvidersSettings = ProvidersSettings()
+    provider: Tables = Tables({})
     compute: ComputeSettings = ComputeSettings()
     network: NetworkSettings = NetworkSettings()
     amphora: AmphoraSettings = AmphoraSettings()

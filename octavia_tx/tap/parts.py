@@ -38,6 +38,7 @@ from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
 from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.entry_points import load_providers
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
@@ -165,16 +166,18 @@ class Parts:
         return settings.listen.reachable(port)
 
     def providers(self) -> Providers:
-        """Those who provide load balancers, as the API and the controller know them."""
-        return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
+        """Those who provide load balancers, as the API and the controller know them. Others' are made here, once."""
+        wanted = self.settings.providers
+        amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
+        return load_providers(wanted.enabled, wanted.default, self.settings.provider, amphora)
 
-    def api(self, database: Database) -> None:
+    def api(self, database: Database, providers: Providers) -> None:
         """The tenants' and operators' API."""
         api = Api(
             ApiParts(
                 clock=self.reactor,
                 database=database,
-                providers=self.providers(),
+                providers=providers,
                 network=self.network(),
                 identity=NoAuth(),
             )
