@@ -37,6 +37,36 @@ def life(endpoint: str) -> dict[str, Any]:
         return seen
 
 
+def offers(endpoint: str) -> dict[str, Any]:
+    """What an operator offers, and a tenant finds; blocks."""
+    with openstack.connect(auth_type="none", endpoint=endpoint, load_balancer_endpoint_override=endpoint) as cloud:
+        service = cloud.load_balancer
+        data = '{"loadbalancer_topology": "SINGLE"}'
+        profile = service.create_flavor_profile(name="p", provider_name="amphora", flavor_data=data)
+        flavors = [service.create_flavor(name=name, flavor_profile_id=profile.id) for name in "abc"]
+        meaning = {"name": "zp", "provider_name": "amphora", "availability_zone_data": '{"compute_zone": "nova"}'}
+        zone_profile = service.create_availability_zone_profile(**meaning)
+        for name in "xyz":
+            service.create_availability_zone(name=name, availability_zone_profile_id=zone_profile.id)
+        balancer = service.create_load_balancer(vip_subnet_id=SUBNET, flavor_id=flavors[0].id, availability_zone="x")
+        seen = {
+            "flavors": [x.name for x in service.flavors(limit=1)],
+            "zones": [x.name for x in service.availability_zones()],
+            "profiles": [x.name for x in service.flavor_profiles(limit=1)],
+            "zone_profiles": [x.name for x in service.availability_zone_profiles(limit=1)],
+            "found": (service.find_flavor("b").id == flavors[1].id, service.find_availability_zone("y").name),
+            "profile": service.get_flavor_profile(profile).flavor_data,
+            "enabled": service.update_flavor(flavors[1], enabled=False).is_enabled,
+            "zone": service.update_availability_zone("y", description="new").description,
+            "chosen": (balancer.flavor_id == flavors[0].id, balancer.availability_zone),
+            "capabilities": [x.name for x in service.provider_flavor_capabilities("amphora")][:2],
+        }
+        service.delete_flavor(flavors[1])
+        service.delete_availability_zone("y")
+        seen["left"] = [x.name for x in service.flavors()], [x.name for x in service.availability_zones()]
+        return seen
+
+
 class SdkTests(ApiCase):
     """openstacksdk, without authentication."""
 
@@ -54,5 +84,23 @@ class SdkTests(ApiCase):
                 "name": "changed",
                 "providers": ["amphora", "octavia"],
                 "status": "PENDING_DELETE",
+            },
+        )
+
+    async def test_an_operator_of_the_sdk_offers_what_tenants_find(self) -> None:
+        self.assertEqual(
+            await deferToThread(offers, self.base),
+            {
+                "flavors": ["a", "b", "c"],
+                "zones": ["x", "y", "z"],
+                "profiles": ["p"],
+                "zone_profiles": ["zp"],
+                "found": (True, "y"),
+                "profile": '{"loadbalancer_topology": "SINGLE"}',
+                "enabled": False,
+                "zone": "new",
+                "chosen": (True, "x"),
+                "capabilities": ["loadbalancer_topology", "compute_flavor"],
+                "left": (["a", "c"], ["x", "z"]),
             },
         )
