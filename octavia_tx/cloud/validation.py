@@ -7,11 +7,12 @@ No secret is in what is raised or logged here: neither a token, nor a password, 
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from attrs import field, frozen
-from keystoneauth1.exceptions import ClientException, HttpError, SSLError, Unauthorized
+from keystoneauth1.exceptions import ClientException, ConnectFailure, HttpError, SSLError, Unauthorized
 from keystoneauth1.exceptions import ConnectionError as NoConnection
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
@@ -23,7 +24,7 @@ from octavia_tx.errors import IdentityUnavailable
 from octavia_tx.model.caller import Caller
 
 TIMEOUT = 4.0
-"""Seconds for keystone to answer one request; two are made at most where it doesn't."""
+"""Seconds for keystone to answer one request."""
 
 _VERSION = "/v3"
 _OWN = "It doesn't accept our own credentials: compare [keystone] in the configuration with the service's user there."
@@ -119,26 +120,31 @@ class Validator:
     def _ask(self, token: str, expired_too: bool) -> Token | None:
         """In a thread."""
         try:
-            response = self._session.get(
-                f"{self._url}/auth/tokens?nocatalog{'&allow_expired=1' if expired_too else ''}",
-                headers={"X-Subject-Token": token, "Accept": "application/json"},
-                authenticated=True,
-                connect_retries=1,
-                connect_retry_delay=0.1,
-                raise_exc=False,
-                log=False,
-            )
-            if response.status_code == 404:
+            try:
+                status, body = self._get(token, expired_too)
+            except ConnectFailure:  # also of a connection that lay idle for long, and which keystone closed meanwhile
+                status, body = self._get(token, expired_too)
+            if status == 404:
                 return None
-            if response.status_code == 200:
-                return read(response.json())
+            if status == 200:
+                return read(json.loads(body))
         except ClientException as error:
             raise self._unavailable(_reason(error)) from None
         except OSError as error:
             raise self._unavailable(f"keystone.cafile can't be used: {error.strerror or 'no certificate'}.") from None
         except _MALFORMED:  # of a proxy, say, or whatever else is behind that address
             raise self._unavailable("It answered something else than whose token that is.") from None
-        raise self._unavailable(_REASONS.get(response.status_code, f"It answered {response.status_code}."))
+        raise self._unavailable(_REASONS.get(status, f"It answered {status}."))
+
+    def _get(self, token: str, expired_too: bool) -> tuple[int, bytes]:
+        response = self._session.get(
+            f"{self._url}/auth/tokens?nocatalog{'&allow_expired=1' if expired_too else ''}",
+            headers={"X-Subject-Token": token, "Accept": "application/json"},
+            authenticated=True,
+            raise_exc=False,
+            log=False,
+        )
+        return response.status_code, response.content
 
     def _unavailable(self, reason: str) -> IdentityUnavailable:
         return IdentityUnavailable(f"Keystone at {self._url} can't tell now whose a token is. {reason}")
