@@ -152,9 +152,11 @@ class Keystone:
             scope = {"domain": {"id": "default"}}
         return self._authenticate({"methods": ["password"], "password": {"user": identity}}, scope)
 
-    def application_credential(self, user: str, project: str, name: str) -> tuple[str, str]:
+    def application_credential(
+        self, user: str, project: str, name: str, access_rules: tuple[Json, ...] = ()
+    ) -> tuple[str, str]:
         """The id and the secret of a new application credential of a user in a project."""
-        token, given = self.token(user, project), {"name": name}
+        token, given = self.token(user, project), {"name": name, "access_rules": access_rules}
         answer = self._call(
             "POST", f"/users/{self.users[user]}/application_credentials", token, {"application_credential": given}
         )["application_credential"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -14,6 +17,8 @@ from octavia_tx.cloud.threads import Threads
 from octavia_tx.cloud.validation import Credentials, Validator
 from octavia_tx.errors import IdentityUnavailable, Unauthenticated
 from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.settings_file import load
+from octavia_tx.tap.parts import Parts
 from octavia_tx.testing.identity import Stage, make_identity_tests
 from tests.integration.keystone import EMPTY, LOAD_BALANCER_ROLES, PASSWORD, SERVICES, TENANT, Keystone, shared_keystone
 
@@ -113,6 +118,11 @@ class Scopes(KeystoneCase):
         credential = self.keystone.application_credential("member", TENANT, self.id())
         told = await self.asking.caller(self.keystone.token_by(credential))
         self.assertEqual(told, self.named("member", TENANT, "member", "reader"))
+
+    async def test_one_that_is_for_some_paths_alone_is_refused_for_all(self) -> None:
+        rule = {"path": "/v2/lbaas/pools", "method": "GET", "service": "load-balancer"}
+        credential = self.keystone.application_credential("member", TENANT, self.id(), (rule,))
+        await self.refused(Unauthenticated, self.keystone.token_by(credential))
 
 
 class Validity(KeystoneCase):
@@ -240,6 +250,29 @@ class Outage(KeystoneCase):
             self.keystone.start()
         self.assertEqual(await self.asking.caller(known), caller)
         self.assertEqual((await self.asking.caller(other)).roles, {"reader"})
+
+
+class Made(KeystoneCase):
+    """As the daemons have it, from their settings."""
+
+    async def test_settings_make_one_that_asks_and_that_closes(self) -> None:
+        configured = Path(self.mktemp())
+        configured.write_text(
+            f'[api]\nauth = "keystone"\n[keystone]\nauth_url = "{self.keystone.url}"\nusername = "service"\n'
+            f'password = "{PASSWORD}"\nproject_name = "{SERVICES}"\n'
+        )
+        async with AsyncExitStack() as stack:
+            identity = await Parts(reactor, load(configured, {}), stack).identity()
+            told = await identity.caller(Presented(token=self.keystone.token("reader", TENANT)))
+            self.assertEqual(told, self.named("reader", TENANT, "reader"))
+            self.assertEqual(identity.challenge, f'Keystone uri="{self.keystone.url}"')
+        with self.assertRaises(RuntimeError):
+            await identity.caller(Presented(token=self.keystone.token("member", TENANT)))
+
+    async def test_without_keystone_everyone_is_believed(self) -> None:
+        async with AsyncExitStack() as stack:
+            identity = await Parts(reactor, load(None, {}), stack).identity()
+            self.assertEqual((await identity.caller(Presented())).roles, {"admin"})
 
 
 async def _keystone(case: TestCase) -> Stage:
