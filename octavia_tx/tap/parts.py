@@ -25,7 +25,7 @@ from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth
+from octavia_tx.api.identity import NoAuth as EveryoneBelieved
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -204,7 +204,7 @@ class Parts:
                 database=database,
                 providers=Providers((provider,)),
                 network=self.network(),
-                identity=NoAuth(),
+                identity=EveryoneBelieved(),
             )
         )
         self.stack.push_async_callback(api.drain)
