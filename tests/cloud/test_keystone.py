@@ -224,6 +224,12 @@ class Services(KeystoneCase):
         self.successResultOf(self.ask("old", "service"))
         self.refused("old")
 
+    def test_nor_is_its_refusal_remembered_for_who_comes_with_the_service(self) -> None:
+        old = self.keystone.tokens.pop("old")  # so does keystone, unless it is asked for expired ones too
+        self.refused("old")
+        self.keystone.tokens["old"] = old
+        self.assertEqual(self.successResultOf(self.ask("old", "service")), MEMBER)
+
     def test_nobody_else_may(self) -> None:
         self.refused("old", "member")
 
