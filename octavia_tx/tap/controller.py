@@ -71,7 +71,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         ),
     )
     if api:
-        parts.api(database)
+        await parts.api(database)
 
 
 def makeService(options: Options) -> IService:

@@ -25,7 +25,6 @@ from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth as EveryoneBelieved
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -193,10 +192,8 @@ class Parts:
         port = self._listen("health.listen", settings.listen, service.receiver)
         return settings.listen.reachable(port)
 
-    def api(self, database: Database) -> None:
+    async def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
-        if self.settings.api.auth != "noauth":
-            raise SettingsError(("api.auth: keystone isn't asked by the API yet. Accepted: noauth",))
         provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
         api = Api(
             ApiParts(
@@ -204,7 +201,7 @@ class Parts:
                 database=database,
                 providers=Providers((provider,)),
                 network=self.network(),
-                identity=EveryoneBelieved(),
+                identity=await self.identity(),
             )
         )
         self.stack.push_async_callback(api.drain)

@@ -16,8 +16,8 @@ from zope.interface import implementer
 
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth
 from octavia_tx.api.root import Api
+from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
