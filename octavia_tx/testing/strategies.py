@@ -85,18 +85,27 @@ l7_values: Final = st.one_of(
         ["or", "||", "if", "unless", "!", "{", "--", "-i", "-f", "-m", "%[src]", "$HOME", "${HOME}", "\\x41"]
     ),
 )
-# Pieces of regular expressions, and those made of them that haproxy takes.
+# Text that looks like a regular expression, and often is none or none that haproxy takes.
 _REGEX_PIECES: Final = (
     *"ab./:_-,#'\" é|$^()[]*+?{}",
-    r"\d", r"\w", r"\.", r"\\", r"\x41", r"\b", r"\A", "(?:", "(?i)", "(?i:", "(?=", "(?!", "(?<=", "(?P<n>", "(?P=n)",
-    "[a-z]", "[^/]", "[[:alpha:]", "[:", "[.", "[]", "{2}", "{1,3}", "{,2}", "{40}", "*?", "++", "(a|b)", ")+",
-    ")", "^/api/",
+    r"\d", r"\w", r"\.", r"\\", r"\x41", r"\b", r"\A", r"\1", r"\v", r"\u0041", "(?:", "(?i)", "(?i:", "(?=", "(?!",
+    "(?<=", "(?P<n>", "(?P=n)", "(?(1)", "[a-z]", "[^/]", "[[:alpha:]", "[:", ":]", "[.", "[]", "{2}", "{1,3}", "{,2}",
+    "{40}", "{999}", "*?", "++", "(a|b)", ")+", ")",
 )  # fmt: skip
-expressions: Final = (
-    st.lists(st.sampled_from(_REGEX_PIECES), min_size=1, max_size=10)
-    .map("".join)
-    .filter(lambda expression: regex.fault(expression) is None)
-)
+regex_like: Final = st.lists(st.sampled_from(_REGEX_PIECES), min_size=1, max_size=8).map("".join)
+# Those that haproxy takes.
+expressions: Final = st.recursive(
+    st.sampled_from(
+        (*"ab/:_-,#'\" é", r"\d", r"\w", r"\.", r"\\", r"\x41", "[a-z]", "[^/.]", "[[:alpha:]_]", ".", "^/api/", "jpg$")
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=4).map("".join),
+        st.builds("({}|{})".format, inner, inner),
+        st.builds("{}{})".format, st.sampled_from(["(", "(?:", "(?i:", "(?=", "(?!", "(?>"]), inner),
+        st.builds("(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "*?", "++", "{2}", "{1,3}", "{2,}"])),
+    ),
+    max_leaves=8,
+).filter(lambda expression: regex.fault(expression) is None)
 expected_codes: Final = st.one_of(
     st.integers(100, 599).map(str),
     st.lists(st.integers(100, 599).map(str), min_size=1, max_size=5).map(",".join),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.model import regex
+from octavia_tx.testing.strategies import regex_like
 
 
 class FaultTests(SynchronousTestCase):
@@ -62,7 +63,7 @@ class FaultTests(SynchronousTestCase):
     def test_what_can_not_be_written(self) -> None:
         self.refused("surrogates", "\ud800")
 
-    @given(st.text(max_size=300))
+    @given(st.one_of(regex_like, st.text(max_size=300)))
     def test_there_is_always_an_answer(self, text: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
