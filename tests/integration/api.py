@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.root import Api
+from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
@@ -79,9 +79,13 @@ class Reply:
 
 
 class ApiCase(PostgresCase):
-    """@ivar base: the URL that stands before C{/v2/lbaas}."""
+    """
+    @cvar further: what is served beside the usual routes.
+    @ivar base: the URL that stands before C{/v2/lbaas}.
+    """
 
     accept_all = False
+    further: tuple[Served, ...] = ()
     identity: Any = NoAuth()
     quotas: dict[str, int] = {}
 
@@ -96,7 +100,8 @@ class ApiCase(PostgresCase):
                 network=TwoSubnets(),
                 identity=self.identity,
                 quotas=self.quotas,
-            )
+            ),
+            self.further,
         )
         site = Site(self.api.resource(), requestFactory=BoundedRequest)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
