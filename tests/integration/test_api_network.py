@@ -5,13 +5,27 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from zope.interface import implementer
+
 from octavia_tx.api import neighbours
 from octavia_tx.db import load_balancers
+from octavia_tx.interfaces import IIdentity
 from octavia_tx.model.amphora import Vip
+from octavia_tx.model.caller import Caller, Presented
 from tests.integration.api import NETWORK, SUBNET, SUBNET6, UNKNOWN, ApiCase, Reply
 
 PORT = "b0000000-0000-4000-8000-000000000001"
 EMPTY = {"security-groups": "security_groups", "qos/policies": "policies"}
+
+
+@implementer(IIdentity)
+class Members:
+    """Everyone is a member of the project that they name."""
+
+    challenge = None
+
+    async def caller(self, presented: Presented) -> Caller:
+        return Caller(project_id=presented.project_id, roles=frozenset({"member"}))
 
 
 class NetworkCase(ApiCase):
@@ -108,6 +122,26 @@ class NetworkApiTests(NetworkCase):
             reply = await self.ask("GET", f"{prefix}/subnets?name=four")
             self.assertEqual([each["id"] for each in reply.body["subnets"]], [SUBNET])
             self.assertEqual((await self.ask("GET", f"{prefix}/lbaas/loadbalancers")).status, 200)
+
+
+class MembersTests(NetworkCase):
+    """C{/network}, for those who aren't administrators."""
+
+    further = neighbours.networks(any_id=False)
+    identity = Members()
+
+    async def test_networks_are_everyones_and_ports_their_projects(self) -> None:
+        own, other = {"X-Project-Id": "default"}, {"X-Project-Id": "shop"}
+        described = {"vip_subnet_id": SUBNET, "vip_address": "192.0.2.10"}
+        made = (await self.ask("POST", "loadbalancers", {"loadbalancer": described}, own)).body["loadbalancer"]
+        vip = Vip(address="192.0.2.10", port_id=PORT, subnet_id=SUBNET, network_id=NETWORK)
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, made["id"], vip)
+        for headers, ports, status in ((own, 1, 200), (other, 0, 404)):
+            self.assertEqual(len((await self.ask("GET", "/v2.0/networks", headers=headers)).body["networks"]), 1)
+            for path in ("/v2.0/ports", f"/v2.0/ports?id={PORT}"):
+                self.assertEqual(len((await self.ask("GET", path, headers=headers)).body["ports"]), ports, path)
+            self.assertEqual((await self.ask("GET", f"/v2.0/ports/{PORT}", headers=headers)).status, status)
 
 
 class AnyIdTests(NetworkCase):
