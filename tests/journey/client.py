@@ -96,3 +96,9 @@ class ClientCase(SystemCase):
             await visitor.visit()
         self.assertEqual(visitor.failed, Counter())
         return visitor.served
+
+    async def settled(self, name: str) -> dict[str, Any]:
+        """The load balancer of that name, once it is C{ACTIVE}; C{--wait} looks each 3 s only."""
+        _code, listed = await self.tenant.call("GET", f"/loadbalancers?name={name}")
+        (found,) = listed["loadbalancers"]
+        return await self.until_active(found["id"])

@@ -17,16 +17,16 @@ class TenantTests(ClientCase):
     """What the tenant types, and what users of the VIP then see."""
 
     async def _shop(self, **members: int) -> str:
-        """A load balancer with a listener, a pool and members, made by hand; gives the VIP's address."""
+        """A load balancer, listener, pool and members, without a pause between them; gives the VIP's address."""
         do = self.openstack.do
-        made = await self.openstack.ask("loadbalancer create --name shop --vip-subnet-id loopback-ipv4 --wait")
-        self.assertEqual((made["provisioning_status"], made["operating_status"]), ("ACTIVE", "ONLINE"))
+        made = await self.openstack.ask("loadbalancer create --name shop --vip-subnet-id loopback-ipv4")
+        self.assertEqual((made["provisioning_status"], made["operating_status"]), ("PENDING_CREATE", "OFFLINE"))
         await do("loadbalancer listener create --name web --protocol HTTP --protocol-port 8080 shop")
         await do("loadbalancer pool create --name backs --listener web --protocol HTTP --lb-algorithm ROUND_ROBIN")
         for name, port in members.items():
             address = f"--address 127.0.0.1 --protocol-port {port}"
-            await do(f"loadbalancer member create --name {name} {address} --wait backs")
-        return str(made["vip_address"])
+            await do(f"loadbalancer member create --name {name} {address} backs")
+        return str((await self.settled("shop"))["vip_address"])
 
     async def test_each_object_is_made_waited_for_and_used(self) -> None:
         await self.begin("red")
@@ -66,28 +66,25 @@ class TenantTests(ClientCase):
         self.assertEqual(set(await self.visitors(address, 8080)), {"red", "blue"})
         await do("loadbalancer member set --weight 0 --wait backs red")
         self.assertEqual(set(await self.visitors(address, 8080)), {"blue"})
-        await do("loadbalancer member unset --weight --wait backs red")
+        await do("loadbalancer member unset --weight backs red")
+        await self.settled("shop")
         self.assertEqual(set(await self.visitors(address, 8080)), {"red", "blue"})
-        await do("loadbalancer pool set --lb-algorithm SOURCE_IP --wait backs")
+        await do("loadbalancer pool set --lb-algorithm SOURCE_IP backs")
+        await self.settled("shop")
         self.assertEqual(len(await self.visitors(address, 8080)), 1)
-        await do("loadbalancer listener set --disable --wait web")
-        await self._until_closed(address, 8080)
+        await do("loadbalancer listener set --disable web")
+        await self.settled("shop")
+        self.assertFalse(processes.listens(address, 8080))
         await do("loadbalancer listener set --enable --connection-limit 50 --wait web")
         self.assertEqual((await ask("loadbalancer listener show web"))["connection_limit"], 50)
         self.assertEqual(sum((await self.visitors(address, 8080)).values()), 10)
-
-    async def _until_closed(self, address: str, port: int) -> None:
-        for _ in range(50):
-            if not processes.listens(address, port):
-                return
-            await self.pause(0.1)
-        self.fail(f"{address}:{port} still listens")
 
     async def test_what_is_is_told(self) -> None:
         await self.begin("red")
         do, ask = self.openstack.do, self.openstack.ask
         address = await self._shop(red=self.system.members["red"])
-        await do("loadbalancer healthmonitor create --delay 1 --timeout 1 --max-retries 1 --type HTTP --wait backs")
+        await do("loadbalancer healthmonitor create --delay 1 --timeout 1 --max-retries 1 --type HTTP backs")
+        await self.settled("shop")
         made = await self.visitors(address, 8080)
         (listener,) = await ask("loadbalancer listener list --loadbalancer shop --enable")
         await self.tenant.wait_for(
@@ -145,7 +142,8 @@ class ListTests(ClientCase):
         ask = self.openstack.ask
         for name, tags in (("one", "--tag blue --tag large"), ("two", "--tag blue"), ("three", "--disable")):
             subnet = "0b2ad7cf-3cf9-4a4b-a4c8-2a8a4c1e2f10"
-            await ask(f"loadbalancer create --name {name} {tags} --vip-subnet-id {subnet} --wait")
+            await ask(f"loadbalancer create --name {name} {tags} --vip-subnet-id {subnet}")
+            await self.settled(name)
         for filters, found in (
             ("", ["one", "two", "three"]),
             ("--name two", ["two"]),
@@ -166,7 +164,7 @@ class ListTests(ClientCase):
         await self.begin()
         do, ask = self.openstack.do, self.openstack.ask
         created = "--vip-network-id 0b2ad7cf-3cf9-4a4b-a4c8-2a8a4c1e2f11 --vip-address 198.51.100.7"
-        made = await ask(f"loadbalancer create --name one --tag a {created} --wait")
+        made = await ask(f"loadbalancer create --name one --tag a {created}")
         self.assertEqual(made["vip_address"], "198.51.100.7")
         policy = "0b2ad7cf-3cf9-4a4b-a4c8-2a8a4c1e2f12"
         await do(f"loadbalancer set --name two --description 'a shop' --tag b --vip-qos-policy-id {policy} one")
@@ -185,25 +183,26 @@ class RuleTests(ClientCase):
     async def test_policies_and_rules_direct_requests(self) -> None:
         await self.begin("red", "blue")
         do, ask = self.openstack.do, self.openstack.ask
-        made = await ask("loadbalancer create --name shop --vip-subnet-id loopback-ipv4 --wait")
+        await do("loadbalancer create --name shop --vip-subnet-id loopback-ipv4")
         await do("loadbalancer listener create --name web --protocol HTTP --protocol-port 8080 shop")
         for name, to in (("red", "--listener web"), ("blue", "--loadbalancer shop")):
             await do(f"loadbalancer pool create --name {name} {to} --protocol HTTP --lb-algorithm ROUND_ROBIN")
-            address = f"--address 127.0.0.1 --protocol-port {self.system.members[name]}"
-            await do(f"loadbalancer member create --name {name} {address} {name}")
+            place = f"--address 127.0.0.1 --protocol-port {self.system.members[name]}"
+            await do(f"loadbalancer member create --name {name} {place} {name}")
         await do("loadbalancer l7policy create --name to-blue --action REDIRECT_TO_POOL --redirect-pool blue web")
         rule = await ask(
             "loadbalancer l7rule create --type PATH --compare-type STARTS_WITH --value /blue --wait to-blue"
         )
         self.assertEqual((rule["provisioning_status"], rule["invert"]), ("ACTIVE", False))
-        self.assertEqual(set(await self.visitors(made["vip_address"], 8080)), {"red"})
-        self.assertEqual(set(await self.visitors(made["vip_address"], 8080, path="blue/shoes")), {"blue"})
+        address = (await self.settled("shop"))["vip_address"]
+        self.assertEqual(set(await self.visitors(address, 8080)), {"red"})
+        self.assertEqual(set(await self.visitors(address, 8080, path="blue/shoes")), {"blue"})
         await do("loadbalancer l7policy create --name first --action REJECT --position 1 --disable web")
         listed = await ask("loadbalancer l7policy list")
         self.assertEqual({p["name"]: p["position"] for p in listed}, {"first": 1, "to-blue": 2})
         await do(f"loadbalancer l7rule set --value /azure --wait to-blue {rule['id']}")
-        self.assertEqual(set(await self.visitors(made["vip_address"], 8080, path="blue")), {"red"})
-        self.assertEqual(set(await self.visitors(made["vip_address"], 8080, path="azure")), {"blue"})
+        self.assertEqual(set(await self.visitors(address, 8080, path="blue")), {"red"})
+        self.assertEqual(set(await self.visitors(address, 8080, path="azure")), {"blue"})
         self.assertEqual((await ask(f"loadbalancer l7rule show to-blue {rule['id']}"))["value"], "/azure")
         await do(f"loadbalancer l7rule delete --wait to-blue {rule['id']}")
         await do("loadbalancer l7policy set --name last --wait to-blue")
