@@ -62,7 +62,7 @@ class OpenStackClient:
         program = str(Path(sys.executable).with_name("openstack"))
 
         def run() -> subprocess.CompletedProcess[str]:
-            return subprocess.run(  # noqa: S603
+            return subprocess.run(
                 [program, *shlex.split(command)],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
