@@ -105,6 +105,15 @@ class IAmphoraDriver(Interface):
         @raise StaleFence: a newer controller was there.
         """
 
+    def drain(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[int]:
+        """
+        Have the amphora accept no new connection for the load balancer, and finish those that it has. When this
+        returns, it accepts none.
+
+        @return: how many connections it has still, as far as it can tell. One that doesn't serve it: 0.
+        @raise StaleFence: a newer controller was there.
+        """
+
     def withdraw(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[None]:
         """
         Make the amphora forget the load balancer. One that doesn't serve it: no error.

@@ -229,6 +229,8 @@ class ModelAmphorae:
     @ivar silent_for: questions that a new amphora leaves unanswered, as it is booting.
     @ivar served: by amphora's id and load balancer's id.
     @ivar pushes: how many trees were applied.
+    @ivar connections: that are left on an amphora that is drained; one ends with each question.
+    @ivar gaps: how often one was drained while no other served its load balancer.
     @ivar rejects: a sentence with which every configuration is refused; C{None}: none is.
     """
 
@@ -239,6 +241,8 @@ class ModelAmphorae:
         self._asked: dict[str, int] = {}
         self.served: dict[tuple[str, str], Served] = {}
         self.pushes = 0
+        self.connections = 0
+        self.gaps = 0
         self.rejects: str | None = None
 
     def _reach(self, amphora: Amphora) -> None:
@@ -260,6 +264,14 @@ class ModelAmphorae:
         async with self._faults.point("amphora.apply"):
             self._set(amphora, tree.load_balancer.id, tree, fence)
             self.pushes += 1
+
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}."""
+        async with self._faults.point("amphora.drain"):
+            self._set(amphora, load_balancer_id, None, fence)
+            self.gaps += not self.serving(load_balancer_id)
+            self.connections = max(0, self.connections - 1)
+        return self.connections
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

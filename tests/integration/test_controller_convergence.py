@@ -329,7 +329,7 @@ class Deaths(ConvergenceCase):
 
     async def test_any_course_with_any_faults_ends_as_wanted(self) -> None:
         script = st.dictionaries(st.integers(0, 70), st.sampled_from(Fault), max_size=12)
-        deeds = st.lists(st.sampled_from(["change", "live", "settle", "lose machines"]), max_size=6)
+        deeds = st.lists(st.sampled_from(["change", "live", "settle", "fail over", "lose machines"]), max_size=6)
 
         @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(script, deeds, st.booleans(), st.integers(0, 2))
@@ -345,6 +345,8 @@ class Deaths(ConvergenceCase):
         for deed in deeds:
             if deed == "change":
                 await world.change(lb.id)
+            elif deed == "fail over":
+                await world.fail_over(lb.id)
             elif deed == "live":
                 await world.live()
             elif deed == "settle":
@@ -352,9 +354,11 @@ class Deaths(ConvergenceCase):
             else:
                 world.compute.machines.clear()
                 await world.change(lb.id)
-            rows = {row.id for row in await world.rows()}
-            self.assertLessEqual(set(world.compute.machines), rows, "a machine without a row")
-            self.assertLessEqual(len(world.compute.machines), 1)
+            rows = {row.id: row.state for row in await world.rows()}
+            self.assertLessEqual(set(world.compute.machines), set(rows), "a machine without a row")
+            leaving = [i for i, state in rows.items() if state is AmphoraState.DRAINING]
+            self.assertLessEqual(len(set(world.compute.machines) - set(leaving)), 1)
+            self.assertEqual(world.amphorae.gaps, 0)
         if deleted:
             await world.delete(lb.id)
         await world.settle()
