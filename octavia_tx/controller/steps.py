@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import ClassVar, NoReturn
 
 from attrs import evolve, frozen
@@ -26,7 +27,7 @@ _LOOK_GROWTH = 1.2
 
 @frozen
 class AllocateVip(OfLoadBalancer):
-    """See to it that the load balancer has its front-end address."""
+    """See to it that the load balancer has its front-end addresses."""
 
     name: ClassVar[str] = "allocate VIP"
 
@@ -41,16 +42,29 @@ class AllocateVip(OfLoadBalancer):
 
     async def _try(self, situation: Situation, work: Work) -> Situation:
         load_balancer = situation.load_balancer
+        network = work.means.network
         async with work.means.database.transaction() as tx:
-            taken = await load_balancers.taken_addresses(tx)
-            if load_balancer.vip_address is None:
-                # A member at the VIP would be the load balancer itself. Where an address is asked for, the API looked.
-                found = await members.find(tx, load_balancer_id=load_balancer.id)
-                taken |= {str(unmapped(member.address)) for member in found}
-        vip = await work.means.network.allocate_vip(load_balancer, taken - {load_balancer.vip_address or ""})
+            taken = await load_balancers.taken_addresses(tx, load_balancer.id)
+            found = await members.find(tx, load_balancer_id=load_balancer.id)
+        # A member at a front end would be the load balancer itself. Where an address is asked for, the API looked.
+        chosen = taken | {str(unmapped(member.address)) for member in found}
+        others = taken if load_balancer.vip_address else chosen
+        vip = await network.allocate_vip(load_balancer, others | _additional(load_balancer))
+        load_balancer = _with_vip(load_balancer, vip)
+        for at, asked in enumerate(load_balancer.additional_vips):
+            others = (taken if asked.ip_address else chosen) | {vip.address} | _additional(load_balancer, but=at)
+            given = await network.allocate_additional_vip(load_balancer, at, others)
+            additional = (given if i == at else v for i, v in enumerate(load_balancer.additional_vips))
+            load_balancer = evolve(load_balancer, additional_vips=additional)
         async with work.recording(self.name) as tx:
-            await load_balancers.record_vip(tx, load_balancer.id, vip)
-        return evolve(situation, load_balancer=_with_vip(load_balancer, vip))
+            await load_balancers.record_vip(tx, load_balancer.id, vip, load_balancer.additional_vips)
+        return evolve(situation, load_balancer=load_balancer)
+
+
+def _additional(load_balancer: LoadBalancer, but: int | None = None) -> frozenset[str]:
+    """The addresses of the additional VIPs, as far as they are known, but for one."""
+    given = [v.ip_address for at, v in enumerate(load_balancer.additional_vips) if at != but]
+    return frozenset(str(ip_address(address)) for address in given if address)
 
 
 def _with_vip(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
@@ -293,7 +307,7 @@ class DestroyMachine(OfAmphora):
 
 @frozen
 class ReleaseVip(OfLoadBalancer):
-    """Give the front-end address back."""
+    """Give the front-end addresses back."""
 
     name: ClassVar[str] = "release VIP"
 

@@ -14,7 +14,7 @@ from octavia_tx.controller.plan import plan
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import Step
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, AmphoraState, ProvisioningStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -136,6 +136,14 @@ class Plans(SynchronousTestCase):
             ["allocate VIP", "request amphora", "ensure machine", "await agent", "plug VIP", "apply"],
         )
         self.assertEqual({step.amphora_id for step in steps[1:]}, {FRESH})
+
+    def test_an_additional_vip_without_an_address_gets_one(self) -> None:
+        given = AdditionalVip(ip_address="10.0.0.3", port_id=str(uuid4()), subnet_id=str(uuid4()))
+        serving = amphora(AmphoraState.ALLOCATED, 3)
+        self.assertEqual(plan(situation(evolve(SERVED, additional_vips=(given,)), serving)), ())
+        for missing in ("ip_address", "port_id", "subnet_id"):
+            lacking = evolve(SERVED, additional_vips=(given, evolve(given, **{missing: None})))
+            self.assertEqual(names(plan(situation(lacking, serving))), ["allocate VIP"])
 
     def test_a_change_is_a_push_and_nothing_else(self) -> None:
         changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
