@@ -13,10 +13,10 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from octavia_tx.errors import OctaviaError
+from octavia_tx.errors import IncompatibleConfiguration
 
 
-class Unrenderable(OctaviaError):
+class Unrenderable(IncompatibleConfiguration):
     """A load balancer can't be put into haproxy's words: a value is unsafe, or haproxy can't do what it asks."""
 
 
