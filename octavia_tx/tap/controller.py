@@ -76,6 +76,7 @@ def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
         boot_timeout=settings.boot_timeout,
         drain=settings.drain,
         give_up_after=settings.give_up_after,
+        history=settings.history,
     )
 
 
