@@ -80,7 +80,8 @@ class Housekeeping(Service):
 
     async def look(self) -> None:
         """
-        Look once: destroy the machines that had no row the last time either, and finish retired spares.
+        Look once: destroy the machines that had no row the last time either, finish retired spares, and send others
+        their settings where that's due.
 
         @raise OctaviaError: the cloud or the database can't be asked now.
         """
@@ -95,8 +96,12 @@ class Housekeeping(Service):
             if await self._destroyed(amphora_id):
                 self._suspects -= {amphora_id}
         for amphora in rows:
-            if amphora.state is AmphoraState.DELETING and amphora.load_balancer_id is None:
+            if amphora.load_balancer_id is not None:
+                continue
+            if amphora.state is AmphoraState.DELETING:
                 await self._finish(amphora)
+            elif amphora.state is AmphoraState.READY and amphora.config_due:
+                await self._renew(amphora)
 
     async def _destroyed(self, amphora_id: str) -> bool:
         try:
@@ -105,6 +110,15 @@ class Housekeeping(Service):
             _log.warn("Machine of amphora {amphora} stays for now: {error}", amphora=amphora_id, error=str(error))
             return False
         return True
+
+    async def _renew(self, amphora: Amphora) -> None:
+        try:
+            await self._means.driver.configure(amphora, self._means.boots.settings(amphora.id))
+        except OctaviaError as error:
+            _log.warn("Spare {amphora} keeps its settings for now: {error}", amphora=amphora.id, error=str(error))
+            return
+        async with self._means.database.transaction() as tx:
+            await amphorae.record(tx, amphora.id, config_due=False)
 
     async def _finish(self, amphora: Amphora) -> None:
         if await self._destroyed(amphora.id):

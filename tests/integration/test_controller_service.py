@@ -213,6 +213,24 @@ class Sweeping(ServiceCase):
         await self.until(lambda: not world.compute.machines)
         await self.until(lambda: Deferred.fromCoroutine(self._no_rows(world)))
 
+    async def test_a_spares_settings_are_sent_anew(self) -> None:
+        world = self.world()
+        boot = self.boots.make("0a1b2c3d-0000-4000-8000-00000000cafe").boot
+        machine = await world.compute.ensure(boot)
+        async with self.database.transaction() as tx:
+            spare = Amphora(
+                id=boot.amphora_id, state="READY", lb_network_ip=machine.lb_network_ip, created_at=world.means.now()
+            )
+            await amphorae.insert(tx, spare)
+            await amphorae.renew_settings(tx, spare.id)
+        await self.start(world, evolve(DEAF_TO_TIME, housekeeping=0.05))
+        await self.until(lambda: set(world.amphorae.configured) == {spare.id})
+        await self.until(lambda: Deferred.fromCoroutine(self._none_due(world)))
+        self.assertEqual(set(world.compute.machines), {spare.id})
+
+    async def _none_due(self, world: World) -> bool:
+        return not any(row.config_due for row in await world.rows())
+
     async def _no_rows(self, world: World) -> bool:
         return not await world.rows()
 
