@@ -11,7 +11,7 @@ L{CloudError<octavia_tx.errors.CloudError>} for a failure that may pass; it is t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from zope.interface import Attribute, Interface
 
@@ -198,11 +198,13 @@ class IProviderDriver(Interface):
         "and withdraw are never called."
     )
 
-    def check(tree: Tree) -> Awaitable[None]:
+    def check(tree: Tree) -> Awaitable[Mapping[str, str]]:
         """
         Whether this could be provided: new objects together with those that they refer to.
 
         @param tree: what is asked for; only the objects that are new or changed need be in it.
+        @return: what is accepted but I{incomplete}: by the object's id, what it misses, as a sentence for the user. It
+            is stored, isn't served, and is C{OFFLINE} with that reason until a change completes it.
         @raise IncompatibleConfiguration: never, by this provider and flavor.
         @raise OutOfResources: not now.
         @raise DriverError: not, for another reason.

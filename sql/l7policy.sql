@@ -2,7 +2,8 @@
 
 -- name: l7policy.find
 SELECT {{own_columns}},
-    ARRAY(SELECT r.id FROM l7rule r WHERE r.l7policy_id = t.id ORDER BY r.created_at, r.id) AS rule_ids
+    ARRAY(SELECT r.id FROM l7rule r WHERE r.l7policy_id = t.id AND r.provisioning_status <> 'PENDING_DELETE'
+          ORDER BY r.created_at, r.id) AS rule_ids
 FROM l7policy t
 WHERE {{conditions}}
 ORDER BY {{order}}

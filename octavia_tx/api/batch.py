@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from octavia_tx.api.changes import leaving, pending
+from octavia_tx.api.changes import pending
+from octavia_tx.api.ground import leaving
 from octavia_tx.api.trees import Planter
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model import validation

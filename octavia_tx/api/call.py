@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,57 +11,101 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from octavia_tx.api.codec import shown
-from octavia_tx.api.identity import Caller, IIdentity
+from octavia_tx.api.policy import Rule
 from octavia_tx.api.query import Arguments
 from octavia_tx.db.database import Database
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import BodyTooLarge, InvalidInput, MalformedBody, MissingField, UnknownField
-from octavia_tx.interfaces import INetworkDriver
+from octavia_tx.interfaces import IIdentity, INetworkDriver
+from octavia_tx.model.caller import Caller
 
-LARGEST_BODY = 1024 * 1024
+LARGEST_BODY = 8 * 1024 * 1024
 _DEEPEST = 12
 
 
-@frozen
+@frozen(kw_only=True)
 class Parts:
-    """What verbs work with."""
+    """
+    What verbs work with.
+
+    @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
+    """
 
     clock: IReactorTime
     database: Database
     providers: Providers
     network: INetworkDriver
     identity: IIdentity
+    quotas: Mapping[str, int] = field(factory=dict)
 
 
 @frozen
 class Answer:
-    """What a verb says: a JSON object, or nothing at all."""
+    """
+    What a verb says: a JSON object, or nothing at all.
+
+    @ivar revision: of the object that is shown, for C{ETag}.
+    @ivar headers: further ones of the answer.
+    """
 
     status: int
     body: dict[str, Any] | None = None
+    revision: int | None = None
+    headers: dict[str, str] = field(factory=dict)
 
 
-@frozen
+@frozen(kw_only=True)
 class Call:
     """
     One request.
 
-    @ivar origin: the scheme, host and port that the client used.
+    @ivar rule: what its route asks of the caller.
+    @ivar origin: the scheme, host and port that the client used; C{path}: the path, as it wrote it.
     @ivar ids: the path's ids, by their names in the route; UUIDs in their usual spelling.
+    @ivar expected: the revisions of which C{If-Match} wants one; C{None}: it wants nothing.
     @ivar body: as it came.
     """
 
     parts: Parts
     caller: Caller
+    rule: Rule
     request_id: str
     origin: str
+    path: str
     arguments: Arguments
     ids: dict[str, str]
+    expected: frozenset[int] | None = None
     body: bytes = field(repr=False)
 
     def now(self) -> datetime:
         """This moment, for what the request makes."""
         return datetime.fromtimestamp(self.parts.clock.seconds(), UTC)
+
+    @property
+    def url(self) -> str:
+        """As the client wrote it, without the query string."""
+        return self.origin + self.path
+
+    def permit(self, project_id: str | None) -> None:
+        """
+        Let the caller go on with an object of that project.
+
+        @raise Forbidden: they may not.
+        """
+        self.rule.permit(self.caller, project_id)
+
+    def project(self, named: str | None, where: str) -> str:
+        """
+        The project that a new object belongs to: the one named, else the caller's own.
+
+        @raise Forbidden: it isn't the caller's to write to.
+        @raise MissingField: none is named, and the caller has none.
+        """
+        project_id = named or self.caller.project_id
+        if project_id is None:
+            raise MissingField(f"{where}.project_id", "a project's id, for the token is for no project")
+        self.permit(project_id)
+        return project_id
 
     def given(self, name: str) -> Any:
         """
@@ -122,9 +167,15 @@ def _shallow(value: Any) -> None:
     raise MalformedBody(f"The body is nested deeper than {_DEEPEST} levels.")
 
 
-def yes_or_no(where: str, given: str) -> bool:
-    """A truth value in a query string."""
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if given.lower() not in words:
-        raise InvalidInput(where, given, "true or false")
-    return words[given.lower()]
+def revisions(header: str | None) -> frozenset[int] | None:
+    """
+    The revisions of which C{If-Match} (RFC 9110, 13.1.1) wants one; C{None} where any will do.
+
+    @raise InvalidInput: the header isn't one that an C{ETag} of ours could have led to.
+    """
+    if header is None or header.strip() == "*":
+        return None
+    found = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag.count('"') == 2 for tag in found):
+        raise InvalidInput("header If-Match", header, 'an ETag as it was answered, such as "7", or *')
+    return frozenset(int(tag[1:-1]) for tag in found if tag[1:-1].isascii() and tag[1:-1].isdigit() and len(tag) < 22)

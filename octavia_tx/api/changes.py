@@ -1,52 +1,75 @@
 """
 How a request changes a load balancer's tree: drafted, shown to the provider, drafted again under the lock, written.
 
-A I{draft} reads what is there, holds what is asked against it, and says what to write. It is made twice: first
-without a lock, for the provider to look at, because nothing remote is asked inside a transaction; then, with the load
-balancer's row locked and its revision raised, once more, because the world may have moved meanwhile. Only then is
-anything written, all of it or nothing.
+A I{draft} reads what is there, holds what is asked against it, and says what shall be new, changed and gone. It is
+made twice: first without a lock, for the provider to look at, because nothing remote is asked inside a transaction;
+then, with the load balancer's row locked and its revision raised, once more, because the world may have moved
+meanwhile. Only then is anything written, all of it or nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
+from uuid import NAMESPACE_OID, uuid5
 
 from attrs import evolve, frozen
 
 from octavia_tx.api.call import Call
-from octavia_tx.db import listeners, load_balancers, pools
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.db import health_monitors, l7policies, l7rules, listeners, load_balancers, members, pools, quotas
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import Conflict, NotFound, ParentNotFound
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
-from octavia_tx.model.statuses import ProvisioningStatus
-from octavia_tx.model.tree import Tree
+from octavia_tx.errors import DriverError
+from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
+from octavia_tx.model.tree import Child, Tree
 
-_Object = TypeVar("_Object", Listener, Pool, Member, HealthMonitor)
+_Object = TypeVar("_Object", Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 _Result = TypeVar("_Result")
 
 _Foresee = Callable[[LoadBalancer, Tree], Awaitable[None]]
 
+_ROWS: Mapping[type, Any] = {
+    Pool: pools,
+    Listener: listeners,
+    Member: members,
+    HealthMonitor: health_monitors,
+    L7Policy: l7policies,
+    L7Rule: l7rules,
+}
+"""Where objects of each kind are written, in the order in which they may name each other."""
 
-@frozen
+
+@frozen(kw_only=True)
 class Draft(Generic[_Result]):
     """
     A change that may be written.
 
-    @ivar load_balancer: as it was read for this draft.
-    @ivar tree: what is new or changed, and what that refers to: what a provider is asked about.
-    @ivar result: what the answer shows.
+    @ivar load_balancer: as it was read for this draft, with what the request changes of it.
+    @ivar result: what the answer shows; one of the objects here, or C{None}.
+    @ivar new, changed, gone: the objects that the request makes, changes, and sends on their way out.
+    @ivar touched: objects that have to be applied again, because of what they use.
+    @ivar beside: what the new and changed ones refer to, for the provider.
     """
 
     load_balancer: LoadBalancer
-    tree: Tree
-    write: Callable[[Transaction], Awaitable[None]]
     result: _Result
+    new: tuple[Child, ...] = ()
+    changed: tuple[Child, ...] = ()
+    gone: tuple[Child, ...] = ()
+    touched: tuple[tuple[type, str], ...] = ()
+    beside: tuple[Child, ...] = ()
+
+    def tree(self) -> Tree:
+        """What a provider is asked about."""
+        return Tree.of(self.load_balancer, (*self.new, *self.changed, *self.beside))
 
 
-async def carry_out(
-    call: Call, draft: Callable[[Transaction], Awaitable[Draft[_Result]]], foresee: _Foresee | None = None
-) -> _Result:
+_Drafting = Callable[[Ground], Awaitable[Draft[_Result]]]
+
+
+async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | None = None) -> _Result:
     """
     Make the change that a draft describes.
 
@@ -54,54 +77,101 @@ async def carry_out(
     """
     database = call.parts.database
     async with database.transaction(read_only=True) as tx:
-        first = await draft(tx)
-    await call.parts.providers.check(first.load_balancer.provider, first.tree)
+        first = await draft(Ground(tx, call))
+    missing = await call.parts.providers.check(first.load_balancer, first.tree())
     if foresee is not None:
-        await foresee(first.load_balancer, first.tree)
+        await foresee(first.load_balancer, first.tree())
     async with database.transaction() as tx:
-        await load_balancers.change(tx, first.load_balancer.id)
-        final = await draft(tx)
-        await final.write(tx)
+        locked = await load_balancers.change(tx, first.load_balancer.id)
+        final = judged(await draft(Ground(tx, call, locked)), missing)
+        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
+        await _write(tx, final, locked)
     return final.result
 
 
-async def delete(
-    call: Call,
-    found: Callable[[Transaction], Awaitable[_Object]],
-    write: Callable[[Transaction, _Object, int], Awaitable[None]],
-) -> None:
+async def plant(call: Call, tree: Tree) -> LoadBalancer:
     """
-    Send an object on its way out. One that is on its way already stays so, and that is no error.
+    Write a new load balancer with all that hangs on it.
 
-    @param found: the object, or raises L{NotFound}.
+    @return: the load balancer as it was written.
     """
+    missing = await call.parts.providers.check(tree.load_balancer, tree)
+    judged_tree = Tree.of(
+        incomplete(tree.load_balancer, missing.get(tree.load_balancer.id)),
+        (incomplete(value, missing.get(value.id)) for value in tree.children()),
+    )
     async with call.parts.database.transaction() as tx:
-        value = await found(tx)
-        if leaving(value):
-            return
-        revision = (await load_balancers.change(tx, value.load_balancer_id)).revision
-        value = await found(tx)
-        if not leaving(value):
-            await write(tx, value, revision)
+        everything = (judged_tree.load_balancer, *judged_tree.children())
+        await quotas.claim(tx, tree.load_balancer.project_id, everything, call.parts.quotas)
+        await load_balancers.insert(tx, judged_tree)
+    return judged_tree.load_balancer
 
 
-def leaving(value: _Object | LoadBalancer) -> bool:
-    """Whether an object is on its way out."""
-    return value.provisioning_status is ProvisioningStatus.PENDING_DELETE
-
-
-def staying(value: _Object, kind: str) -> _Object:
+async def delete(call: Call, draft: _Drafting[None]) -> None:
     """
-    The object itself.
+    Send objects on their way out. Those that are on their way already stay so, and that is no error.
 
-    @raise Conflict: it is on its way out.
+    @param draft: with what goes, or with nothing where it goes already.
     """
-    if leaving(value):
-        raise Conflict(f"{kind} {value.id} is being deleted and can't be changed.")
-    return value
+    database = call.parts.database
+    async with database.transaction(read_only=True) as tx:
+        first = await draft(Ground(tx, call))
+    if not first.gone:
+        return
+    missing: Mapping[str, str] = {}
+    if first.changed:
+        with suppress(DriverError):  # what a provider thinks of the rest doesn't keep anything from going
+            missing = await call.parts.providers.check(first.load_balancer, first.tree())
+    async with database.transaction() as tx:
+        locked = await load_balancers.change(tx, first.load_balancer.id)
+        await _write(tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
 
 
-def pending(value: _Object, load_balancer: LoadBalancer, **changes: Any) -> _Object:
+def judged(draft: Draft[_Result], missing: Mapping[str, str]) -> Draft[_Result]:
+    """
+    The draft, and each object in it knows what its provider still misses.
+
+    @param missing: by the object's id, a sentence.
+    """
+
+    def each(values: tuple[Child, ...]) -> tuple[Child, ...]:
+        return tuple(incomplete(value, missing.get(value.id)) for value in values)
+
+    result: Any = draft.result
+    if result is not None:
+        result = incomplete(result, missing.get(result.id))
+    return evolve(draft, new=each(draft.new), changed=each(draft.changed), result=result)
+
+
+def incomplete(value: Any, sentence: str | None) -> Any:
+    """An object of which this is missing, or nothing any more; what misses anything isn't served, and C{OFFLINE}."""
+    if value.incomplete == sentence:
+        return value
+    status = OperatingStatus.OFFLINE if sentence is not None else value.operating_status
+    return evolve(value, incomplete=sentence, operating_status=status)
+
+
+async def _write(tx: Transaction, draft: Draft[Any], locked: LoadBalancer) -> None:
+    if evolve(locked, incomplete=draft.load_balancer.incomplete) != draft.load_balancer:
+        await load_balancers.update(tx, draft.load_balancer)
+    for kind, rows in _ROWS.items():
+        await rows.delete(tx, [v.id for v in draft.gone if type(v) is kind], locked.revision)
+        await rows.insert(tx, *(v for v in draft.new if type(v) is kind))
+        await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
+        await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+
+
+def fresh_ids(call: Call) -> Iterator[str]:
+    """
+    Ids for what a request makes: the same in each of its drafts, so that a provider's word about one holds in the next.
+    """
+    number = 0
+    while True:
+        yield str(uuid5(NAMESPACE_OID, f"{call.request_id}/{number}"))
+        number += 1
+
+
+def pending(value: _Object, load_balancer: LoadBalancer, /, **changes: Any) -> _Object:
     """The object with its changes, at the load balancer's revision, to be applied."""
     status = value.provisioning_status
     if status is not ProvisioningStatus.PENDING_CREATE:
@@ -109,53 +179,15 @@ def pending(value: _Object, load_balancer: LoadBalancer, **changes: Any) -> _Obj
     return evolve(value, provisioning_status=status, revision=load_balancer.revision, **changes)
 
 
-async def touch_listeners(tx: Transaction, load_balancer: LoadBalancer, identifiers: Iterable[str]) -> None:
-    """Listeners have to be applied again, because of what they use."""
-    for identifier in identifiers:
-        listener = await listeners.get(tx, identifier)
-        if listener is not None and not leaving(listener):
-            await listeners.update(tx, pending(listener, load_balancer))
-
-
-async def touch_pool(tx: Transaction, load_balancer: LoadBalancer, pool: Pool) -> None:
-    """A pool, and the listeners that use it, have to be applied again."""
-    await pools.update(tx, pending(pool, load_balancer))
-    await touch_listeners(tx, load_balancer, pool.listener_ids)
-
-
-async def load_balancer_of(tx: Transaction, call: Call, identifier: str, where: str | None = None) -> LoadBalancer:
-    """
-    The load balancer that something new hangs on.
-
-    @param where: the field that names it; C{None} where it is the parent of an object that was found.
-    @raise NotFound: it isn't there, or isn't the caller's to see.
-    """
-    found = await load_balancers.get(tx, identifier)
-    if found is None or not call.caller.sees(found.project_id):
-        raise _missing("Load balancer", identifier, where)
-    return found
-
-
-async def pool_of(tx: Transaction, call: Call, identifier: str, where: str | None = None) -> Pool:
-    """The pool that something new hangs on. Raises as L{load_balancer_of}, and L{Conflict} when it is leaving."""
-    return staying(await pool_seen(tx, call, identifier, where), "Pool")
-
-
-async def pool_seen(tx: Transaction, call: Call, identifier: str, where: str | None = None) -> Pool:
-    """The same, leaving or not."""
-    found = await pools.get(tx, identifier)
-    if found is None or not call.caller.sees(found.project_id):
-        raise _missing("Pool", identifier, where)
-    return found
-
-
-async def listener_of(tx: Transaction, call: Call, identifier: str, where: str | None = None) -> Listener:
-    """The listener that something new hangs on. Raises as L{pool_of}."""
-    found = await listeners.get(tx, identifier)
-    if found is None or not call.caller.sees(found.project_id):
-        raise _missing("Listener", identifier, where)
-    return staying(found, "Listener")
-
-
-def _missing(kind: str, identifier: str, where: str | None) -> NotFound:
-    return NotFound(kind, identifier) if where is None else ParentNotFound(where, kind, identifier)
+def using(*values: Pool | Listener | L7Policy | None) -> tuple[tuple[type, str], ...]:
+    """What has to be applied again when something below these changes: they, and the listeners that use them."""
+    found: dict[tuple[type, str], None] = {}
+    for value in values:
+        if value is None or leaving(value):
+            continue
+        found[type(value), value.id] = None
+        if isinstance(value, Pool):
+            found |= dict.fromkeys((Listener, identifier) for identifier in value.listener_ids)
+        elif isinstance(value, L7Policy):
+            found[Listener, value.listener_id] = None
+    return tuple(found)

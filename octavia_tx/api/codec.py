@@ -27,7 +27,8 @@ class Field:
 
     @ivar default: what it is when it isn't given; an explicit null means the same.
     @ivar change: whether it may change after creation.
-    @ivar alone: whether it is unknown inside a full tree, where the tree itself says it.
+    @ivar alone: whether it is unknown inside a full tree, where the tree itself says it; C{inside}: whether it is known
+        only there.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Field:
     required: bool = field(default=False, kw_only=True)
     change: bool = field(default=True, kw_only=True)
     alone: bool = field(default=False, kw_only=True)
+    inside: bool = field(default=False, kw_only=True)
 
 
 PROJECT = (
@@ -65,7 +67,7 @@ class Fields:
 
     @_creatable.default
     def _all(self) -> dict[str, Field]:
-        return {f.name: f for f in self.every}
+        return {f.name: f for f in self.every if not f.inside}
 
     @_nested.default
     def _inside_a_tree(self) -> dict[str, Field]:

@@ -19,12 +19,15 @@ _FAULTS: dict[type[BaseException], Fault] = {
     errors.RequestError: Fault(400, "Client"),
     errors.BodyTooLarge: Fault(413, "Client"),
     errors.NotFound: Fault(404, "Client"),
+    errors.Unauthenticated: Fault(401, "Client"),
+    errors.Forbidden: Fault(403, "Client"),
     errors.Conflict: Fault(409, "Client"),
     errors.RevisionMismatch: Fault(412, "Client"),
     errors.IncompatibleConfiguration: Fault(501, "Server"),
     errors.OutOfResources: Fault(503, "Server"),
     errors.DriverError: Fault(500, "Server"),
     errors.DatabaseUnavailable: Fault(503, "Server"),
+    errors.IdentityUnavailable: Fault(503, "Server"),
     errors.AddressUnavailable: Fault(409, "Client"),
     errors.CloudError: Fault(503, "Server"),
     errors.OctaviaError: Fault(500, "Server"),
@@ -46,6 +49,8 @@ def fault(error: BaseException) -> tuple[int, dict[str, object]]:
     told = next((k for k in type(error).__mro__ if k in _SENTENCES and k is not Exception), None)
     expected = isinstance(error, errors.OctaviaError)
     sentence = _SENTENCES[told or Exception] if told or not expected else str(error)
+    if kind is errors.Unauthenticated:
+        return 401, {"error": {"code": 401, "title": "Unauthorized", "message": sentence}}
     return _FAULTS[kind].status, {
         "faultcode": _FAULTS[kind].code,
         "faultstring": sentence,

@@ -13,8 +13,9 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from octavia_tx.api.call import LARGEST_BODY
+from octavia_tx.api.call import LARGEST_BODY, Answer
 from octavia_tx.api.errors import router_fault
+from octavia_tx.model.caller import Presented
 
 REQUEST_ID = b"X-Openstack-Request-Id"
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -66,7 +67,7 @@ class Front(Resource):
         except (HTTPException, UnicodeError):
             identify(request)
             body = router_fault(400, "Bad Request", "The request's method, host or path isn't UTF-8 text.")
-            request.write(write(request, 400, body))
+            request.write(write(request, Answer(400, body)))
             request.finish()
             return NOT_DONE_YET
 
@@ -79,8 +80,9 @@ def unrouted(request: IRequest, failure: Failure) -> bytes:
     if isinstance(error, MethodNotAllowed):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         request.setHeader(b"Allow", allowed.encode())
-        return write(request, 405, router_fault(405, "Method Not Allowed", f"Allowed here: {allowed}."))
-    return write(request, 404, router_fault(404, "Not Found", "There is nothing of that path."))
+        body = router_fault(405, "Method Not Allowed", f"Allowed here: {allowed}.")
+        return write(request, Answer(405, body))
+    return write(request, Answer(404, router_fault(404, "Not Found", "There is nothing of that path.")))
 
 
 def identify(request: IRequest) -> str:
@@ -107,15 +109,37 @@ def read_body(request: Request) -> bytes:
     return body
 
 
-def write(request: IRequest, status: int, body: dict[str, Any] | None) -> bytes:
+def path(request: Request) -> str:
+    """The request's path as the client wrote it, without the query string."""
+    written: bytes = request.uri.partition(b"?")[0]
+    return written.decode("ascii", "replace")
+
+
+def presented(request: IRequest) -> Presented:
+    """What a request says of who it comes from. What isn't UTF-8 becomes lone surrogates, which nobody accepts."""
+
+    def said(name: bytes) -> str | None:
+        value: bytes | None = request.getHeader(name)
+        return value.decode("utf-8", "surrogateescape") if value else None
+
+    return Presented(
+        token=said(b"X-Auth-Token"), service_token=said(b"X-Service-Token"), project_id=said(b"X-Project-Id")
+    )
+
+
+def write(request: IRequest, answer: Answer) -> bytes:
     """Set the answer's head, and give its body."""
-    request.setResponseCode(status)
-    if body is None:
-        if status != 204:
+    request.setResponseCode(answer.status)
+    for name, value in answer.headers.items():
+        request.setHeader(name, value)
+    if answer.revision is not None:
+        request.setHeader(b"ETag", b'"%d"' % answer.revision)
+    if answer.body is None:
+        if answer.status != 204:
             request.setHeader(b"Content-Length", b"0")
         request.responseHeaders.removeHeader(b"Content-Type")
         return b""
-    encoded = _encode(body).encode("ascii")
+    encoded = _encode(answer.body).encode("ascii")
     request.setHeader(b"Content-Type", b"application/json")
     request.setHeader(b"Content-Length", b"%d" % len(encoded))
     return encoded

@@ -6,8 +6,10 @@ from octavia_tx.api import changes, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant, reference
-from octavia_tx.api.resource import Resource, Route
-from octavia_tx.api.trees import Planter, with_http_check
+from octavia_tx.api.filters import named
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.api.resource import Resource
+from octavia_tx.api.trees import planter, with_http_check
 from octavia_tx.api.types import (
     EXPECTED_CODES,
     HOST_NAME,
@@ -21,11 +23,9 @@ from octavia_tx.api.types import (
     Uuid,
 )
 from octavia_tx.db import health_monitors
-from octavia_tx.db.transaction import Transaction
 from octavia_tx.model import validation
 from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.statuses import MonitorType
-from octavia_tx.model.tree import Tree
 
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 _LONGEST = 2147483  # seconds that fit into haproxy's timers, which count milliseconds
@@ -76,18 +76,15 @@ _encode = Encoder(
 )
 
 
-async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[HealthMonitor, ...]:
-    return await health_monitors.find(tx, project_id=project_id)
-
-
 RESOURCE = Resource(
-    "healthmonitor",
-    "healthmonitors",
-    "Health monitor",
-    _encode,
-    health_monitors.get,
-    _find,
-    {"pool_id": "pool_id"},
+    name="healthmonitor",
+    plural="healthmonitors",
+    kind="Health monitor",
+    path="healthmonitors",
+    encode=_encode,
+    rows=health_monitors.rows,
+    fields=FIELDS,
+    further={"pool_id": named("pool_id"), "loadbalancer_id": named("load_balancer_id")},
 )
 
 
@@ -95,17 +92,17 @@ async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("healthmonitor"))
 
-    async def draft(tx: Transaction) -> Draft[HealthMonitor]:
-        pool = await changes.pool_of(tx, call, values["pool_id"], "healthmonitor.pool_id")
-        load_balancer = await changes.load_balancer_of(tx, call, pool.load_balancer_id)
-        monitor = Planter(load_balancer, call.now()).monitor(values, pool, "healthmonitor")
-
-        async def write(tx: Transaction) -> None:
-            await health_monitors.insert(tx, monitor)
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        tree = Tree(load_balancer=load_balancer, pools=(pool,), health_monitors=(monitor,))
-        return Draft(load_balancer, tree, write, monitor)
+    async def draft(ground: Ground) -> Draft[HealthMonitor]:
+        pool = await ground.pool(values["pool_id"], "healthmonitor.pool_id")
+        load_balancer = await ground.load_balancer(pool.load_balancer_id)
+        monitor = planter(ground, load_balancer, changes.fresh_ids(call)).monitor(values, pool, "healthmonitor")
+        return Draft(
+            load_balancer=load_balancer,
+            result=monitor,
+            new=(monitor,),
+            touched=changes.using(pool),
+            beside=(pool,),
+        )
 
     return RESOURCE.answer(await changes.carry_out(call, draft), 201)
 
@@ -114,19 +111,20 @@ async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("healthmonitor"))
 
-    async def draft(tx: Transaction) -> Draft[HealthMonitor]:
-        old = changes.staying(await RESOURCE.found(tx, call), RESOURCE.kind)
-        pool = await changes.pool_of(tx, call, old.pool_id)
-        load_balancer = await changes.load_balancer_of(tx, call, old.load_balancer_id)
+    async def draft(ground: Ground) -> Draft[HealthMonitor]:
+        old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
+        ground.expected(old)
+        pool = await ground.pool(old.pool_id)
+        load_balancer = await ground.load_balancer(old.load_balancer_id)
         monitor = with_http_check(changes.pending(old, load_balancer, updated_at=call.now(), **values))
         validation.check_monitor(monitor, pool, "healthmonitor")
-
-        async def write(tx: Transaction) -> None:
-            await health_monitors.update(tx, monitor)
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        tree = Tree(load_balancer=load_balancer, pools=(pool,), health_monitors=(monitor,))
-        return Draft(load_balancer, tree, write, monitor)
+        return Draft(
+            load_balancer=load_balancer,
+            result=monitor,
+            changed=(monitor,),
+            touched=changes.using(pool),
+            beside=(pool,),
+        )
 
     return RESOURCE.answer(await changes.carry_out(call, draft))
 
@@ -134,20 +132,17 @@ async def _change(call: Call) -> Answer:
 async def _delete(call: Call) -> Answer:
     query.only(call.arguments)
 
-    async def write(tx: Transaction, monitor: HealthMonitor, revision: int) -> None:
-        await health_monitors.delete(tx, monitor.id, revision)
-        load_balancer = await changes.load_balancer_of(tx, call, monitor.load_balancer_id)
-        pool = await changes.pool_of(tx, call, monitor.pool_id)
-        await changes.touch_pool(tx, load_balancer, pool)
+    async def draft(ground: Ground) -> Draft[None]:
+        monitor = await RESOURCE.found(ground.tx, call)
+        load_balancer = await ground.load_balancer(monitor.load_balancer_id)
+        if leaving(monitor):
+            return Draft(load_balancer=load_balancer, result=None)
+        ground.expected(monitor)
+        pool = await ground.pool_seen(monitor.pool_id)
+        return Draft(load_balancer=load_balancer, result=None, gone=(monitor,), touched=changes.using(pool))
 
-    await changes.delete(call, lambda tx: RESOURCE.found(tx, call), write)
+    await changes.delete(call, draft)
     return Answer(204)
 
 
-ROUTES = (
-    Route("GET", "healthmonitors", RESOURCE.list),
-    Route("POST", "healthmonitors", _create),
-    Route("GET", "healthmonitors/<id>", RESOURCE.show),
-    Route("PUT", "healthmonitors/<id>", _change),
-    Route("DELETE", "healthmonitors/<id>", _delete),
-)
+ROUTES = RESOURCE.routes(create=_create, change=_change, delete=_delete)

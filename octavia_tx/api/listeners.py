@@ -6,18 +6,18 @@ from typing import Any
 
 from attrs import evolve
 
-from octavia_tx.api import changes, pools, query
+from octavia_tx.api import changes, l7policies, pools, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference
-from octavia_tx.api.resource import Resource, Route
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references
+from octavia_tx.api.filters import named
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.stats import statistics_of
 from octavia_tx.api.subnets import Subnets
-from octavia_tx.api.trees import Planter, PoolName, PoolTree
-from octavia_tx.api.types import CIPHERS, Absent, Cidr, Flag, Integer, ListOf, OneOf, Switches, Text, Uuid
+from octavia_tx.api.trees import Growing, PoolName, planter
+from octavia_tx.api.types import CIPHERS, Cidr, Flag, Integer, ListOf, OneOf, Switches, Text, Uuid
 from octavia_tx.db import listeners, statistics
-from octavia_tx.db import pools as pool_rows
-from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import InvalidInput, MissingField, ParentNotFound
 from octavia_tx.model import validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool
@@ -25,17 +25,6 @@ from octavia_tx.model.statuses import ClientAuthentication, Protocol
 from octavia_tx.model.tree import Tree
 
 _MILLISECONDS = Integer(0, 2073600000)
-
-
-class _PoolOrName:
-    """A new pool, or only the name of one that stands elsewhere in a full tree."""
-
-    accepted = "an object that describes a pool, or has its name alone"
-
-    def decode(self, given: Any, where: str) -> Any:
-        if isinstance(given, dict) and given.keys() == {"name"}:
-            return PoolName(Text().decode(given["name"], f"{where}.name"))
-        return Nested(pools.FIELDS).decode(given, where)
 
 
 FIELDS = Fields(
@@ -48,7 +37,7 @@ FIELDS = Fields(
         Field("client_ca_tls_container_ref", Text()),
         Field("client_crl_container_ref", Text()),
         Field("connection_limit", Integer(-1), default=-1),
-        Field("default_pool", _PoolOrName(), change=False),
+        Field("default_pool", pools.OrName(), change=False),
         Field("default_pool_id", Uuid()),
         Field("default_tls_container_ref", Text()),
         Field("description", Text(lines=True), default=""),
@@ -56,7 +45,7 @@ FIELDS = Fields(
         Field("hsts_max_age", Integer(0)),
         Field("hsts_preload", Flag(), default=False),
         Field("insert_headers", Switches((*validation.FORWARDED_HEADERS, *validation.CERTIFICATE_HEADERS)), default={}),
-        Field("l7policies", Absent("an empty list: L7 policies aren't available"), default=(), change=False),
+        Field("l7policies", ListOf(Nested(l7policies.FIELDS)), default=(), change=False),
         Field("loadbalancer_id", Uuid(), required=True, change=False, alone=True),
         Field("name", Text(), default=""),
         Field(
@@ -109,25 +98,22 @@ _encode = Encoder(
     "tls_ciphers",
     "tls_versions",
     created_at=instant("created_at"),
-    l7policies=lambda listener: [],
+    l7policies=references("l7policy_ids"),
     loadbalancers=reference("load_balancer_id"),
     tenant_id=lambda listener: listener.project_id,
     updated_at=instant("updated_at"),
 )
 
 
-async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[Listener, ...]:
-    return await listeners.find(tx, project_id=project_id)
-
-
 RESOURCE = Resource(
-    "listener",
-    "listeners",
-    "Listener",
-    _encode,
-    listeners.get,
-    _find,
-    {"loadbalancer_id": "load_balancer_id", "load_balancer_id": "load_balancer_id"},
+    name="listener",
+    plural="listeners",
+    kind="Listener",
+    path="listeners",
+    encode=_encode,
+    rows=listeners.rows,
+    fields=FIELDS,
+    further={"loadbalancer_id": named("load_balancer_id"), "load_balancer_id": named("load_balancer_id")},
 )
 
 
@@ -140,62 +126,48 @@ async def _foresee(call: Call, load_balancer: LoadBalancer, tree: Tree) -> None:
             validation.check_allowed_cidrs(listener, validation.vip_versions(load_balancer, subnet), "listener")
 
 
-async def _default_pool(tx: Transaction, call: Call, listener: Listener) -> Pool | None:
+async def _default_pool(ground: Ground, listener: Listener) -> Pool | None:
     """The pool that a listener shall use from now on, of the same load balancer."""
     if listener.default_pool_id is None:
         return None
     where = "listener.default_pool_id"
-    pool = await changes.pool_of(tx, call, listener.default_pool_id, where)
+    pool = await ground.pool(listener.default_pool_id, where)
     if pool.load_balancer_id != listener.load_balancer_id:
         raise ParentNotFound(where, "Pool of the same load balancer", pool.id)
     validation.check_default_pool(listener, pool, where)
     return pool
 
 
-def _new_pool(planter: Planter, listener: Listener, given: Any) -> PoolTree | None:
-    """The pool that a new listener brings."""
-    if given is None:
-        return None
-    where = "listener.default_pool"
+async def _check_pools(call: Call, values: dict[str, Any]) -> None:
+    """All that can be told of the pools that a new listener names and brings, before anything is read."""
+    given = values["default_pool"]
+    if given is not None and values["default_pool_id"] is not None:
+        raise InvalidInput("listener.default_pool", "a pool", "nothing beside default_pool_id")
     if isinstance(given, PoolName):
-        raise MissingField(f"{where}.lb_algorithm", "what describes a pool; a name alone is for full trees")
-    grown = planter.pool(given, where)
-    validation.check_default_pool(listener, grown.pool, f"{where}.protocol")
-    return grown
+        raise MissingField("listener.default_pool.lb_algorithm", "what describes a pool; names are for full trees")
+    await Subnets(call.parts.network).of_listener(values, "listener")
 
 
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("listener"))
-    if values["default_pool"] is not None and values["default_pool_id"] is not None:
-        raise InvalidInput("listener.default_pool", "a pool", "nothing beside default_pool_id")
-    if isinstance(values["default_pool"], dict):
-        await Subnets(call.parts.network).of_members(values["default_pool"], "listener.default_pool")
+    await _check_pools(call, values)
 
-    async def draft(tx: Transaction) -> Draft[Listener]:
-        load_balancer = await changes.load_balancer_of(tx, call, values["loadbalancer_id"], "listener.loadbalancer_id")
-        planter = Planter(load_balancer, call.now())
-        listener = planter.listener(values, "listener")
-        grown = _new_pool(planter, listener, values["default_pool"])
-        pool = await _default_pool(tx, call, listener) if grown is None else grown.pool
-        if pool is not None:
-            listener = evolve(listener, default_pool_id=pool.id)
-
-        async def write(tx: Transaction) -> None:
-            if grown is not None:
-                await pools.insert(tx, grown)
-            elif pool is not None:
-                await pool_rows.update(tx, changes.pending(pool, load_balancer))
-            await listeners.insert(tx, listener)
-
-        tree = Tree(
+    async def draft(ground: Ground) -> Draft[Listener]:
+        load_balancer = await ground.load_balancer(values["loadbalancer_id"], "listener.loadbalancer_id")
+        growing = Growing(planter(ground, load_balancer, changes.fresh_ids(call)))
+        growing.plant_pools_of(values, "listener")
+        made, *below = growing.listener({**values, "default_pool_id": None}, "listener")
+        assert isinstance(made, Listener)
+        named = evolve(made, default_pool_id=values["default_pool_id"] or made.default_pool_id)
+        pool = await _default_pool(ground, named) if values["default_pool_id"] else None
+        return Draft(
             load_balancer=load_balancer,
-            listeners=(listener,),
-            pools=(pool,) if pool else (),
-            members=grown.members if grown else (),
-            health_monitors=(grown.monitor,) if grown and grown.monitor else (),
+            result=named,
+            new=(named, *below, *growing.parts()),
+            touched=changes.using(pool),
+            beside=(pool,) if pool else (),
         )
-        return Draft(load_balancer, tree, write, listener)
 
     made = await changes.carry_out(call, draft, lambda load_balancer, tree: _foresee(call, load_balancer, tree))
     return RESOURCE.answer(made, 201)
@@ -205,20 +177,21 @@ async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("listener"))
 
-    async def draft(tx: Transaction) -> Draft[Listener]:
-        old = changes.staying(await RESOURCE.found(tx, call), RESOURCE.kind)
-        load_balancer = await changes.load_balancer_of(tx, call, old.load_balancer_id)
+    async def draft(ground: Ground) -> Draft[Listener]:
+        old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
+        ground.expected(old)
+        load_balancer = await ground.load_balancer(old.load_balancer_id)
         listener = changes.pending(old, load_balancer, updated_at=call.now(), **values)
         validation.check_listener(listener, "listener")
-        pool = await _default_pool(tx, call, listener)
-
-        async def write(tx: Transaction) -> None:
-            if pool is not None and listener.default_pool_id != old.default_pool_id:
-                await pool_rows.update(tx, changes.pending(pool, load_balancer))
-            await listeners.update(tx, listener)
-
-        tree = Tree(load_balancer=load_balancer, listeners=(listener,), pools=(pool,) if pool else ())
-        return Draft(load_balancer, tree, write, listener)
+        pool = await _default_pool(ground, listener)
+        moved = pool if listener.default_pool_id != old.default_pool_id else None
+        return Draft(
+            load_balancer=load_balancer,
+            result=listener,
+            changed=(listener,),
+            touched=changes.using(moved),
+            beside=(pool,) if pool else (),
+        )
 
     changed = await changes.carry_out(call, draft, lambda load_balancer, tree: _foresee(call, load_balancer, tree))
     return RESOURCE.answer(changed)
@@ -227,18 +200,20 @@ async def _change(call: Call) -> Answer:
 async def _delete(call: Call) -> Answer:
     query.only(call.arguments)
 
-    async def write(tx: Transaction, listener: Listener, revision: int) -> None:
-        await listeners.delete(tx, listener.id, revision)
+    async def draft(ground: Ground) -> Draft[None]:
+        listener = await RESOURCE.found(ground.tx, call)
+        load_balancer = await ground.load_balancer(listener.load_balancer_id)
+        if leaving(listener):
+            return Draft(load_balancer=load_balancer, result=None)
+        ground.expected(listener)
+        return Draft(load_balancer=load_balancer, result=None, gone=(listener,))
 
-    await changes.delete(call, lambda tx: RESOURCE.found(tx, call), write)
+    await changes.delete(call, draft)
     return Answer(204)
 
 
+_STATS = Document(summary="What a listener has carried.")
 ROUTES = (
-    Route("GET", "listeners", RESOURCE.list),
-    Route("POST", "listeners", _create),
-    Route("GET", "listeners/<id>", RESOURCE.show),
-    Route("PUT", "listeners/<id>", _change),
-    Route("DELETE", "listeners/<id>", _delete),
-    Route("GET", "listeners/<id>/stats", statistics_of(RESOURCE.found, statistics.of_listener)),
+    *RESOURCE.routes(create=_create, change=_change, delete=_delete),
+    Route("GET", "listeners/<id>/stats", statistics_of(RESOURCE.found, statistics.of_listener), _STATS),
 )

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 from attrs import asdict, evolve
 
 from octavia_tx.api import changes, listeners, pools, query
-from octavia_tx.api.call import Answer, Call, yes_or_no
+from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, references
-from octavia_tx.api.resource import Resource, Route
+from octavia_tx.api.filters import yes_or_no
+from octavia_tx.api.flavor_choice import choose
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.stats import statistics_of
 from octavia_tx.api.statuses import status_tree
 from octavia_tx.api.subnets import Subnets
-from octavia_tx.api.trees import full_tree
+from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.api.types import Address, Flag, ListOf, Text, Uuid
 from octavia_tx.db import load_balancers, statistics
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import BeingDeleted, NotFound, ReferenceMissing, RequestError
+from octavia_tx.errors import BeingDeleted, NotFound, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
-from octavia_tx.model.tree import Tree
 
 _ADDITIONAL_VIP = Fields(
     "additional_vip",
@@ -91,24 +92,24 @@ _encode = Encoder(
 )
 
 
-async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[LoadBalancer, ...]:
-    return await load_balancers.find(tx, project_id=project_id)
+RESOURCE = Resource(
+    name="loadbalancer",
+    plural="loadbalancers",
+    kind="Load balancer",
+    path="loadbalancers",
+    encode=_encode,
+    rows=load_balancers.rows,
+    fields=FIELDS,
+)
 
 
-RESOURCE = Resource("loadbalancer", "loadbalancers", "Load balancer", _encode, load_balancers.get, _find)
-
-
-async def _described(call: Call, values: dict[str, Any]) -> tuple[LoadBalancer, Subnet | None]:
+async def _described(call: Call, values: dict[str, Any], identifier: str) -> tuple[LoadBalancer, Subnet | None]:
     """The load balancer itself, with what others know of its provider, flavor, zone and network."""
-    providers = call.parts.providers
-    provider = providers.known(values["provider"] or providers.default, "loadbalancer.provider")
-    if values["flavor_id"] is not None:
-        raise ReferenceMissing("loadbalancer.flavor_id", "Flavor", values["flavor_id"])
-    if values["availability_zone"] is not None:
-        raise ReferenceMissing("loadbalancer.availability_zone", "Availability zone", values["availability_zone"])
+    project_id = call.project(values["project_id"], "loadbalancer")
+    choice = await choose(call, values)
     own = {name: value for name, value in values.items() if name not in ("listeners", "pools")}
-    own |= {"provider": provider, "project_id": values["project_id"] or call.caller.project_id}
-    asked = LoadBalancer(id=str(uuid4()), created_at=call.now(), **own)
+    own |= {"provider": choice.provider, "topology": choice.topology, "project_id": project_id}
+    asked = LoadBalancer(id=identifier, created_at=call.now(), **own)
     return await Subnets(call.parts.network).front_end(asked, "loadbalancer")
 
 
@@ -118,38 +119,32 @@ async def _check_subnets(call: Call, values: dict[str, Any]) -> None:
     for at, pool in enumerate(values["pools"]):
         await subnets.of_members(pool, f"loadbalancer.pools[{at}]")
     for at, listener in enumerate(values["listeners"]):
-        if isinstance(listener["default_pool"], dict):
-            await subnets.of_members(listener["default_pool"], f"loadbalancer.listeners[{at}].default_pool")
+        await subnets.of_listener(listener, f"loadbalancer.listeners[{at}]")
 
 
 async def _create(call: Call) -> Answer:
     """All or nothing: the load balancer, and its tree if it is given."""
     query.only(call.arguments)
     values = FIELDS.create(call.given("loadbalancer"))
-    load_balancer, subnet = await _described(call, values)
+    fresh = changes.fresh_ids(call)
+    load_balancer, subnet = await _described(call, values, next(fresh))
     await _check_subnets(call, values)
-    tree = full_tree(load_balancer, values, call.now())
+    tree = full_tree(values, Planter(load_balancer, call.now(), fresh))
     versions = validation.vip_versions(load_balancer, subnet)
     for at, listener in enumerate(tree.listeners):
         validation.check_allowed_cidrs(listener, versions, f"loadbalancer.listeners[{at}]")
-    await call.parts.providers.check(load_balancer.provider, tree)
-    async with call.parts.database.transaction() as tx:
-        await load_balancers.insert(tx, tree)
-    return RESOURCE.answer(tree.load_balancer, 201)
+    return RESOURCE.answer(await changes.plant(call, tree), 201)
 
 
 async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("loadbalancer"))
 
-    async def draft(tx: Transaction) -> Draft[LoadBalancer]:
-        old = await RESOURCE.found(tx, call)
+    async def draft(ground: Ground) -> Draft[LoadBalancer]:
+        old = ground.locked or await RESOURCE.found(ground.tx, call)
+        ground.expected(old)
         load_balancer = evolve(old, **values)
-
-        async def write(tx: Transaction) -> None:
-            await load_balancers.update(tx, load_balancer)
-
-        return Draft(load_balancer, Tree(load_balancer=load_balancer), write, load_balancer)
+        return Draft(load_balancer=load_balancer, result=load_balancer)
 
     return RESOURCE.answer(await changes.carry_out(call, draft))
 
@@ -160,12 +155,13 @@ async def _delete(call: Call) -> Answer:
     cascade = yes_or_no("cascade", arguments.get("cascade", "false"))
     async with call.parts.database.transaction() as tx:
         load_balancer = await RESOURCE.found(tx, call)
-        if changes.leaving(load_balancer):
+        if leaving(load_balancer):
             return Answer(204)
         try:
-            await load_balancers.change(tx, load_balancer.id)
+            locked = await load_balancers.change(tx, load_balancer.id)
         except BeingDeleted:
             return Answer(204)
+        Ground(tx, call, locked).expected(locked)
         if not cascade:
             await _check_childless(tx, load_balancer.id)
         await load_balancers.delete(tx, load_balancer.id)
@@ -176,10 +172,10 @@ async def _check_childless(tx: Transaction, identifier: str) -> None:
     tree = await load_balancers.tree(tx, identifier)
     if tree is None:
         raise NotFound(RESOURCE.kind, identifier)
-    living = tree.living()
-    if living.listeners or living.pools:
+    there = [sum(not leaving(value) for value in values) for values in (tree.listeners, tree.pools)]
+    if any(there):
         raise RequestError(
-            f"Load balancer {identifier} has listeners ({len(living.listeners)}) or pools ({len(living.pools)}). "
+            f"Load balancer {identifier} has listeners ({there[0]}) or pools ({there[1]}). "
             "Delete them first, or give cascade=true to delete all at once."
         )
 
@@ -194,13 +190,11 @@ async def _statuses(call: Call) -> Answer:
     return Answer(200, status_tree(tree))
 
 
+_STATUSES = Document(summary="Both statuses of a load balancer and all that hangs on it.")
+_STATS = Document(summary="What a load balancer's listeners have carried.")
 ROUTES = (
-    Route("GET", "loadbalancers", RESOURCE.list),
-    Route("POST", "loadbalancers", _create),
-    Route("GET", "loadbalancers/<id>", RESOURCE.show),
-    Route("PUT", "loadbalancers/<id>", _change),
-    Route("DELETE", "loadbalancers/<id>", _delete),
-    Route("GET", "loadbalancers/<id>/status", _statuses),
-    Route("GET", "loadbalancers/<id>/statuses", _statuses),
-    Route("GET", "loadbalancers/<id>/stats", statistics_of(RESOURCE.found, statistics.of_load_balancer)),
+    *RESOURCE.routes(create=_create, change=_change, delete=_delete),
+    Route("GET", "loadbalancers/<id>/status", _statuses, _STATUSES),
+    Route("GET", "loadbalancers/<id>/statuses", _statuses, _STATUSES),
+    Route("GET", "loadbalancers/<id>/stats", statistics_of(RESOURCE.found, statistics.of_load_balancer), _STATS),
 )

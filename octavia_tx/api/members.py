@@ -6,19 +6,22 @@ from typing import Any
 
 from octavia_tx.api import changes, query
 from octavia_tx.api.batch import replace
-from octavia_tx.api.call import Answer, Call, yes_or_no
+from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant
-from octavia_tx.api.resource import Resource, Route
+from octavia_tx.api.filters import yes_or_no
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.subnets import Subnets
-from octavia_tx.api.trees import Planter
+from octavia_tx.api.trees import planter
 from octavia_tx.api.types import Address, Flag, Integer, ListOf, Text, Uuid
 from octavia_tx.db import members
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import NotFound, RequestError
+from octavia_tx.errors import InvalidInput, RequestError
 from octavia_tx.model import validation
-from octavia_tx.model.resources import Member
-from octavia_tx.model.tree import Tree
+from octavia_tx.model.resources import Member, Pool
+
+_MOST = 10_000  # members in one batch
 
 FIELDS = Fields(
     "member",
@@ -60,27 +63,21 @@ _encode = Encoder(
 )
 
 
-async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[Member, ...]:
-    pool = await changes.pool_seen(tx, call, call.ids["pool_id"])
-    return await members.find(tx, project_id=project_id, pool_id=pool.id)
+async def _pool(tx: Transaction, call: Call) -> Pool:
+    return await Ground(tx, call).pool_seen(call.ids["pool_id"])
 
 
-RESOURCE = Resource("member", "members", "Member", _encode, members.get, _find)
-
-
-async def _found(tx: Transaction, call: Call) -> Member:
-    """The member that the path names, of the pool that it names."""
-    member = await RESOURCE.found(tx, call)
-    if member.pool_id != call.ids["pool_id"]:
-        raise NotFound(RESOURCE.kind, member.id)
-    return member
-
-
-async def _show(call: Call) -> Answer:
-    asked = query.shown_fields(call.arguments, _encode.keys)
-    async with call.parts.database.transaction(read_only=True) as tx:
-        member = await _found(tx, call)
-    return Answer(200, {"member": asked.project(_encode(member))})
+RESOURCE = Resource(
+    name="member",
+    plural="members",
+    kind="Member",
+    path="pools/<pool_id>/members",
+    encode=_encode,
+    rows=members.rows,
+    fields=FIELDS,
+    parent="pool_id",
+    below=_pool,
+)
 
 
 async def _create(call: Call) -> Answer:
@@ -88,16 +85,17 @@ async def _create(call: Call) -> Answer:
     values = FIELDS.create(call.given("member"))
     await Subnets(call.parts.network).known(values["subnet_id"], "member.subnet_id")
 
-    async def draft(tx: Transaction) -> Draft[Member]:
-        pool = await changes.pool_of(tx, call, call.ids["pool_id"])
-        load_balancer = await changes.load_balancer_of(tx, call, pool.load_balancer_id)
-        member = Planter(load_balancer, call.now()).member(values, pool, "member")
-
-        async def write(tx: Transaction) -> None:
-            await members.insert(tx, member)
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        return Draft(load_balancer, Tree(load_balancer=load_balancer, pools=(pool,), members=(member,)), write, member)
+    async def draft(ground: Ground) -> Draft[Member]:
+        pool = await ground.pool(call.ids["pool_id"])
+        load_balancer = await ground.load_balancer(pool.load_balancer_id)
+        member = planter(ground, load_balancer, changes.fresh_ids(call)).member(values, pool, "member")
+        return Draft(
+            load_balancer=load_balancer,
+            result=member,
+            new=(member,),
+            touched=changes.using(pool),
+            beside=(pool,),
+        )
 
     return RESOURCE.answer(await changes.carry_out(call, draft), 201)
 
@@ -106,18 +104,20 @@ async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("member"))
 
-    async def draft(tx: Transaction) -> Draft[Member]:
-        old = changes.staying(await _found(tx, call), "Member")
-        pool = await changes.pool_of(tx, call, old.pool_id)
-        load_balancer = await changes.load_balancer_of(tx, call, old.load_balancer_id)
+    async def draft(ground: Ground) -> Draft[Member]:
+        old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
+        ground.expected(old)
+        pool = await ground.pool(old.pool_id)
+        load_balancer = await ground.load_balancer(old.load_balancer_id)
         member = changes.pending(old, load_balancer, updated_at=call.now(), **values)
         validation.check_member(member, load_balancer, "member")
-
-        async def write(tx: Transaction) -> None:
-            await members.update(tx, member)
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        return Draft(load_balancer, Tree(load_balancer=load_balancer, pools=(pool,), members=(member,)), write, member)
+        return Draft(
+            load_balancer=load_balancer,
+            result=member,
+            changed=(member,),
+            touched=changes.using(pool),
+            beside=(pool,),
+        )
 
     return RESOURCE.answer(await changes.carry_out(call, draft))
 
@@ -125,57 +125,71 @@ async def _change(call: Call) -> Answer:
 async def _delete(call: Call) -> Answer:
     query.only(call.arguments)
 
-    async def write(tx: Transaction, member: Member, revision: int) -> None:
-        await members.delete(tx, member.id, revision)
-        load_balancer = await changes.load_balancer_of(tx, call, member.load_balancer_id)
-        pool = await changes.pool_of(tx, call, member.pool_id)
-        await changes.touch_pool(tx, load_balancer, pool)
+    async def draft(ground: Ground) -> Draft[None]:
+        member = await RESOURCE.found(ground.tx, call)
+        load_balancer = await ground.load_balancer(member.load_balancer_id)
+        if leaving(member):
+            return Draft(load_balancer=load_balancer, result=None)
+        ground.expected(member)
+        pool = await ground.pool_seen(member.pool_id)
+        return Draft(load_balancer=load_balancer, result=None, gone=(member,), touched=changes.using(pool))
 
-    await changes.delete(call, lambda tx: _found(tx, call), write)
+    await changes.delete(call, draft)
     return Answer(204)
+
+
+async def _wanted(call: Call) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The members that a batch lists: each with all its values, and with those that were given."""
+    given = call.given("members")
+    if not isinstance(given, list):
+        raise RequestError('The body has to be {"members": […]}, with a list.')
+    if len(given) > _MOST:
+        raise InvalidInput("members", f"{len(given)} members", f"at most {_MOST} in one batch")
+    wanted = []
+    subnets = Subnets(call.parts.network)
+    for at, item in enumerate(given):
+        values = FIELDS.create(item, f"members[{at}]")
+        await subnets.known(values["subnet_id"], f"members[{at}].subnet_id")
+        wanted.append((values, item))
+    return wanted
 
 
 async def _batch(call: Call) -> Answer:
     """The list given becomes the pool's members; with C{additive_only} none goes."""
     arguments = query.only(call.arguments, "additive_only")
     additive = yes_or_no("additive_only", arguments.get("additive_only", "false"))
-    given = call.given("members")
-    if not isinstance(given, list):
-        raise RequestError('The body has to be {"members": […]}, with a list.')
-    wanted: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    subnets = Subnets(call.parts.network)
-    for at, item in enumerate(given):
-        values = FIELDS.create(item, f"members[{at}]")
-        await subnets.known(values["subnet_id"], f"members[{at}].subnet_id")
-        wanted.append((values, item))
+    wanted = await _wanted(call)
 
-    async def draft(tx: Transaction) -> Draft[None]:
-        pool = await changes.pool_of(tx, call, call.ids["pool_id"])
-        load_balancer = await changes.load_balancer_of(tx, call, pool.load_balancer_id)
-        present = await members.find(tx, pool_id=pool.id)
-        batch = replace(Planter(load_balancer, call.now()), pool, present, wanted, additive=additive)
-
-        async def write(tx: Transaction) -> None:
-            for member in batch.gone:
-                await members.delete(tx, member.id, load_balancer.revision)
-            for member in batch.changed:
-                await members.update(tx, member)
-            for member in batch.new:
-                await members.insert(tx, member)
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        shown = Tree(load_balancer=load_balancer, pools=(pool,), members=(*batch.new, *batch.changed))
-        return Draft(load_balancer, shown, write, None)
+    async def draft(ground: Ground) -> Draft[None]:
+        pool = await ground.pool(call.ids["pool_id"])
+        ground.expected(pool)
+        load_balancer = await ground.load_balancer(pool.load_balancer_id)
+        present = await members.find(ground.tx, pool_id=pool.id)
+        making = planter(ground, load_balancer, changes.fresh_ids(call))
+        batch = replace(making, pool, present, wanted, additive=additive)
+        return Draft(
+            load_balancer=load_balancer,
+            result=None,
+            new=batch.new,
+            changed=batch.changed,
+            gone=batch.gone,
+            touched=changes.using(pool),
+            beside=(pool,),
+        )
 
     await changes.carry_out(call, draft)
     return Answer(202)
 
 
+_BATCH = Document(
+    summary="Make the pool's members those of a list.",
+    status=202,
+    takes=FIELDS,
+    creates=True,
+    many=True,
+    arguments=("additive_only",),
+)
 ROUTES = (
-    Route("GET", "pools/<pool_id>/members", RESOURCE.list),
-    Route("POST", "pools/<pool_id>/members", _create),
-    Route("PUT", "pools/<pool_id>/members", _batch),
-    Route("GET", "pools/<pool_id>/members/<id>", _show),
-    Route("PUT", "pools/<pool_id>/members/<id>", _change),
-    Route("DELETE", "pools/<pool_id>/members/<id>", _delete),
+    *RESOURCE.routes(create=_create, change=_change, delete=_delete),
+    Route("PUT", RESOURCE.path, _batch, _BATCH),
 )

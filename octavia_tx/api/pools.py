@@ -10,18 +10,17 @@ from octavia_tx.api import changes, healthmonitors, members, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references
-from octavia_tx.api.resource import Resource, Route
+from octavia_tx.api.filters import Filter, named, uuid
+from octavia_tx.api.ground import Ground, leaving
+from octavia_tx.api.resource import Resource
 from octavia_tx.api.subnets import Subnets
-from octavia_tx.api.trees import Planter, PoolTree
+from octavia_tx.api.trees import PoolName, planter
 from octavia_tx.api.types import CIPHERS, COOKIE_NAME, Flag, Integer, ListOf, Netmask, OneOf, Text, Uuid
-from octavia_tx.db import health_monitors, listeners, pools
-from octavia_tx.db import members as member_rows
-from octavia_tx.db.transaction import Transaction
+from octavia_tx.db import l7policies, pools
 from octavia_tx.errors import Conflict, InvalidInput, MissingField
 from octavia_tx.model import validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, Persistence, Protocol
-from octavia_tx.model.tree import Tree
 
 ALPN = OneOf(("http/1.0", "http/1.1", "h2"))
 TLS_VERSION = OneOf(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))
@@ -76,6 +75,19 @@ FIELDS = Fields(
     ),
 )
 
+
+class OrName:
+    """A new pool, or only the name of one that stands elsewhere in a full tree."""
+
+    accepted = "an object that describes a pool, or has its name alone"
+    fields = FIELDS
+
+    def decode(self, given: Any, where: str) -> Any:
+        if isinstance(given, dict) and given.keys() == {"name"}:
+            return PoolName(Text().decode(given["name"], f"{where}.name"))
+        return Nested(FIELDS).decode(given, where)
+
+
 _encode = Encoder(
     "admin_state_up",
     "alpn_protocols",
@@ -105,46 +117,35 @@ _encode = Encoder(
 )
 
 
-async def _find(tx: Transaction, call: Call, project_id: str | None) -> tuple[Pool, ...]:
-    return await pools.find(tx, project_id=project_id)
-
-
 RESOURCE = Resource(
-    "pool",
-    "pools",
-    "Pool",
-    _encode,
-    pools.get,
-    _find,
-    {
-        "loadbalancer_id": "load_balancer_id",
-        "load_balancer_id": "load_balancer_id",
-        "healthmonitor_id": "health_monitor_id",
+    name="pool",
+    plural="pools",
+    kind="Pool",
+    path="pools",
+    encode=_encode,
+    rows=pools.rows,
+    fields=FIELDS,
+    further={
+        "loadbalancer_id": named("load_balancer_id"),
+        "load_balancer_id": named("load_balancer_id"),
+        "listener_id": Filter("id", uuid, "used_by_listener"),
+        "healthmonitor_id": Filter("id", uuid, "watched_by"),
     },
 )
 
 
-async def insert(tx: Transaction, grown: PoolTree) -> None:
-    """Write a new pool with all that came along."""
-    await pools.insert(tx, grown.pool)
-    for member in grown.members:
-        await member_rows.insert(tx, member)
-    if grown.monitor is not None:
-        await health_monitors.insert(tx, grown.monitor)
-
-
-async def _parents(tx: Transaction, call: Call, values: dict[str, Any]) -> tuple[LoadBalancer, Listener | None]:
+async def _parents(ground: Ground, values: dict[str, Any]) -> tuple[LoadBalancer, Listener | None]:
     """What a new pool hangs on: a listener and its load balancer, or the latter alone."""
     listener = None
     identifier, where = values["loadbalancer_id"], "pool.loadbalancer_id"
     if values["listener_id"] is not None:
-        listener = await changes.listener_of(tx, call, values["listener_id"], "pool.listener_id")
+        listener = await ground.listener(values["listener_id"], "pool.listener_id")
         if identifier not in (None, listener.load_balancer_id):
             raise InvalidInput(where, identifier, f"{listener.load_balancer_id}, the load balancer of the listener")
         if listener.default_pool_id is not None:
             raise Conflict(f"Listener {listener.id}, named by pool.listener_id, has a default pool already.")
         identifier = listener.load_balancer_id
-    return await changes.load_balancer_of(tx, call, identifier, where), listener
+    return await ground.load_balancer(identifier, where), listener
 
 
 async def _create(call: Call) -> Answer:
@@ -154,25 +155,20 @@ async def _create(call: Call) -> Answer:
         raise MissingField("pool.loadbalancer_id", "the id of a load balancer, here, or of a listener, in listener_id")
     await Subnets(call.parts.network).of_members(values, "pool")
 
-    async def draft(tx: Transaction) -> Draft[Pool]:
-        load_balancer, listener = await _parents(tx, call, values)
-        grown = Planter(load_balancer, call.now()).pool(values, "pool")
+    async def draft(ground: Ground) -> Draft[Pool]:
+        load_balancer, listener = await _parents(ground, values)
+        grown = planter(ground, load_balancer, changes.fresh_ids(call)).pool(values, "pool")
+        users: tuple[Listener, ...] = ()
         if listener is not None:
             validation.check_default_pool(listener, grown.pool, "pool.protocol")
-
-        async def write(tx: Transaction) -> None:
-            await insert(tx, grown)
-            if listener is not None:
-                await listeners.update(tx, changes.pending(listener, load_balancer, default_pool_id=grown.pool.id))
-
-        tree = Tree(
+            users = (changes.pending(listener, load_balancer, default_pool_id=grown.pool.id),)
+        made: Any = tuple(user.id for user in users)
+        return Draft(
             load_balancer=load_balancer,
-            pools=(grown.pool,),
-            members=grown.members,
-            health_monitors=(grown.monitor,) if grown.monitor else (),
+            result=evolve(grown.pool, listener_ids=made),
+            new=grown.all(),
+            changed=users,
         )
-        users: Any = (listener.id,) if listener is not None else ()
-        return Draft(load_balancer, tree, write, evolve(grown.pool, listener_ids=users))
 
     return RESOURCE.answer(await changes.carry_out(call, draft), 201)
 
@@ -181,16 +177,13 @@ async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("pool"))
 
-    async def draft(tx: Transaction) -> Draft[Pool]:
-        old = changes.staying(await RESOURCE.found(tx, call), RESOURCE.kind)
-        load_balancer = await changes.load_balancer_of(tx, call, old.load_balancer_id)
+    async def draft(ground: Ground) -> Draft[Pool]:
+        old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
+        ground.expected(old)
+        load_balancer = await ground.load_balancer(old.load_balancer_id)
         pool = changes.pending(old, load_balancer, updated_at=call.now(), **values)
         validation.check_pool(pool, "pool")
-
-        async def write(tx: Transaction) -> None:
-            await changes.touch_pool(tx, load_balancer, pool)
-
-        return Draft(load_balancer, Tree(load_balancer=load_balancer, pools=(pool,)), write, pool)
+        return Draft(load_balancer=load_balancer, result=pool, changed=(pool,), touched=changes.using(pool))
 
     return RESOURCE.answer(await changes.carry_out(call, draft))
 
@@ -198,17 +191,19 @@ async def _change(call: Call) -> Answer:
 async def _delete(call: Call) -> Answer:
     query.only(call.arguments)
 
-    async def write(tx: Transaction, pool: Pool, revision: int) -> None:
-        await pools.delete(tx, pool.id, revision)
+    async def draft(ground: Ground) -> Draft[None]:
+        pool = await RESOURCE.found(ground.tx, call)
+        load_balancer = await ground.load_balancer(pool.load_balancer_id)
+        if leaving(pool):
+            return Draft(load_balancer=load_balancer, result=None)
+        ground.expected(pool)
+        users = [p.id for p in await l7policies.find(ground.tx, redirect_pool_id=pool.id) if not leaving(p)]
+        if users:
+            raise Conflict(f"Pool {pool.id} is used by L7 policies: {', '.join(users)}. Change or delete those first.")
+        return Draft(load_balancer=load_balancer, result=None, gone=(pool,))
 
-    await changes.delete(call, lambda tx: RESOURCE.found(tx, call), write)
+    await changes.delete(call, draft)
     return Answer(204)
 
 
-ROUTES = (
-    Route("GET", "pools", RESOURCE.list),
-    Route("POST", "pools", _create),
-    Route("GET", "pools/<id>", RESOURCE.show),
-    Route("PUT", "pools/<id>", _change),
-    Route("DELETE", "pools/<id>", _delete),
-)
+ROUTES = RESOURCE.routes(create=_create, change=_change, delete=_delete)

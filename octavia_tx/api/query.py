@@ -1,25 +1,28 @@
-"""Query strings: which of a list's objects, and which of their fields."""
+"""Query strings: which of a list's objects, in which order, from where on, and which of their fields."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import parse_qsl
 
-from attrs import field, frozen
+from attrs import frozen
 
-from octavia_tx.api.types import Text
+from octavia_tx.api.filters import Filter, text
+from octavia_tx.db.selection import Condition, Order
 from octavia_tx.errors import InvalidInput, RequestError
 
 Arguments = tuple[tuple[str, str], ...]
-_T = TypeVar("_T")
 
-_TAGS: Mapping[str, Callable[[set[str], set[str]], bool]] = {
-    "tags": lambda asked, has: asked <= has,
-    "tags-any": lambda asked, has: bool(asked & has),
-    "not-tags": lambda asked, has: not asked <= has,
-    "not-tags-any": lambda asked, has: not asked & has,
+_TAGS: Mapping[str, str] = {
+    "tags": "tags",
+    "tags-any": "tags_any",
+    "not-tags": "not_tags",
+    "not-tags-any": "not_tags_any",
 }
+_PAGING = ("limit", "marker", "page_reverse", "position", "sort", "sort_key", "sort_dir")
+_DIRECTIONS = {"asc": False, "desc": True}
+_YES = {"true": True, "false": False}
 
 
 def arguments(uri: bytes) -> Arguments:
@@ -52,25 +55,27 @@ def only(given: Arguments, *known: str) -> dict[str, str]:
     return seen
 
 
-@frozen
+@frozen(kw_only=True)
 class Query:
     """
     What a list is asked for.
 
     @ivar project_id: of one project only.
     @ivar fields: which fields to show; empty for all.
+    @ivar order: without C{id}, which ends every order.
+    @ivar limit: how many at most; C{None} for all.
+    @ivar marker: the id of the last object of the page before (or of the first one after it, in C{reverse}).
+    @ivar position: where that was, should it be gone by now; as a link of ours said it.
     """
 
     project_id: str | None = None
     fields: frozenset[str] = frozenset()
-    _filters: tuple[tuple[str, str], ...] = ()
-    _tags: tuple[tuple[str, frozenset[str]], ...] = field(default=())
-
-    def select(self, values: Iterable[_T]) -> tuple[_T, ...]:
-        """The values that pass all filters, in their order."""
-        if not self._filters and not self._tags:
-            return tuple(values)
-        return tuple(v for v in values if self._passes(v))
+    conditions: tuple[Condition, ...] = ()
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    marker: str | None = None
+    position: str | None = None
+    reverse: bool = False
 
     def project(self, encoded: dict[str, Any]) -> dict[str, Any]:
         """An encoded object with the fields asked for."""
@@ -78,43 +83,45 @@ class Query:
             return encoded
         return {key: value for key, value in encoded.items() if key in self.fields}
 
-    def _passes(self, value: Any) -> bool:
-        return all(_spelled(getattr(value, name)) == asked for name, asked in self._filters) and all(
-            _TAGS[how](set(asked), set(value.tags)) for how, asked in self._tags
-        )
 
-
-def _spelled(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def read(given: Arguments, attributes: Mapping[str, str], keys: frozenset[str]) -> Query:
+def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], *, tagged: bool = True) -> Query:
     """
     A list's query.
 
-    @param attributes: by which arguments one may filter, and the model's name of each.
+    @param filters: by which arguments one may filter.
     @param keys: which fields an answer has.
-    @raise RequestError: an unknown argument; InvalidInput: an unknown field.
+    @param tagged: whether the objects have tags.
+    @raise RequestError: an unknown argument, or a value that it can't have; C{InvalidInput} names it.
     """
     project: str | None = None
     fields: set[str] = set()
-    filters: list[tuple[str, str]] = []
-    tags: list[tuple[str, frozenset[str]]] = []
+    conditions: list[Condition] = []
+    paging: dict[str, str] = {}
     for name, value in given:
         if name == "fields":
             fields |= _fields(value, keys)
-        elif name in ("project_id", "tenant_id"):
-            project = Text().decode(value, name)
-        elif name in _TAGS:
-            tags.append((name, frozenset(value.split(","))))
-        elif name in attributes:
-            filters.append((attributes[name], value.lower() if value in ("True", "False") else value))
+        elif name in ("project_id", "tenant_id") and "project_id" in keys:
+            project = text(name, value)
+        elif name in _TAGS and tagged:
+            conditions.append(Condition(_TAGS[name], "tags", text(name, value).split(",")))
+        elif name in _PAGING:
+            paging[name] = value
+        elif name in filters:
+            conditions.append(filters[name].condition(name, value))
         else:
-            known = ", ".join(sorted({*attributes, *_TAGS, "fields", "project_id", "tenant_id"}))
+            tags = _TAGS if tagged else ()
+            known = ", ".join(sorted({*filters, *tags, *_PAGING, "fields", "project_id", "tenant_id"}))
             raise RequestError(f"Unknown argument {ascii(name)[:66]}. Known arguments: {known}.")
-    return Query(project, frozenset(fields), tuple(filters), tuple(tags))
+    return Query(
+        project_id=project,
+        fields=frozenset(fields),
+        conditions=tuple(conditions),
+        order=tuple(_order(paging, filters)),
+        limit=_limit(paging.get("limit")),
+        marker=paging.get("marker"),
+        position=paging.get("position"),
+        reverse=_reverse(paging.get("page_reverse", "false")),
+    )
 
 
 def shown_fields(given: Arguments, keys: frozenset[str]) -> Query:
@@ -132,3 +139,39 @@ def _fields(value: str, keys: frozenset[str]) -> set[str]:
     if not asked <= keys:
         raise InvalidInput("fields", value, f"any of {', '.join(sorted(keys))}")
     return asked
+
+
+def _limit(given: str | None) -> int | None:
+    """How many at most; less than one, or C{infinite}, means all."""
+    if given is None or given.lower() == "infinite":
+        return None
+    if not given.removeprefix("-").isdecimal() or not given.isascii() or len(given) > 18:
+        raise InvalidInput("limit", given, "a whole number")
+    return int(given) if int(given) > 0 else None
+
+
+def _reverse(given: str) -> bool:
+    if given.lower() not in _YES:
+        raise InvalidInput("page_reverse", given, "true or false")
+    return _YES[given.lower()]
+
+
+def _order(paging: Mapping[str, str], filters: Mapping[str, Filter]) -> Iterator[Order]:
+    """C{sort=name:desc,created_at}, or C{sort_key=name,created_at} with C{sort_dir=desc,asc}; each column once."""
+    pairs: list[tuple[str, str]] = []
+    if "sort" in paging:
+        pairs = [(key, direction) for key, _, direction in (part.partition(":") for part in paging["sort"].split(","))]
+    elif "sort_key" in paging:
+        keys = paging["sort_key"].split(",")
+        directions = paging["sort_dir"].split(",") if "sort_dir" in paging else []
+        pairs = list(zip(keys, directions + [""] * len(keys), strict=False))
+    seen: set[str] = set()
+    for key, direction in pairs:
+        if key not in filters or not filters[key].sorts:
+            accepted = ", ".join(sorted(name for name, known in filters.items() if known.sorts))
+            raise InvalidInput("sort", key, f"any of {accepted}")
+        if direction.lower() not in ("", *_DIRECTIONS):
+            raise InvalidInput("sort", f"{key}:{direction}", "asc or desc as the direction")
+        if filters[key].column not in seen:
+            seen.add(filters[key].column)
+            yield Order(filters[key].column, _DIRECTIONS.get(direction.lower(), False))

@@ -1,20 +1,44 @@
-"""What all resources have in common: how one is found, shown and listed."""
+"""What all resources have in common: their routes, and how one is found, shown and listed."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from attrs import field, frozen
+from attrs import AttrsInstance, field, frozen
 
-from octavia_tx.api import query
+from octavia_tx.api import paging, query
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.codec import Encoder
+from octavia_tx.api.codec import Encoder, Fields
+from octavia_tx.api.filters import Filter, filters_of
+from octavia_tx.db.repository import Repository
+from octavia_tx.db.selection import Condition
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
 
-Object = TypeVar("Object", LoadBalancer, Listener, Pool, Member, HealthMonitor)
+Object = TypeVar("Object", bound=AttrsInstance)
+Verb = Callable[[Call], Awaitable[Answer]]
+
+
+@frozen(kw_only=True)
+class Document:
+    """
+    What a route takes and gives, for those who read about it.
+
+    @ivar takes: the body's fields, and whether it describes a new object; C{None}: no body.
+    @ivar many: whether the body is a list of those.
+    @ivar arguments: further names that the query string may hold; lists have filters, too.
+    @ivar gives: what an answer shows: one object or, where C{listed}, many of them.
+    """
+
+    summary: str
+    status: int = 200
+    takes: Fields | None = None
+    creates: bool = False
+    many: bool = False
+    arguments: tuple[str, ...] = ()
+    gives: Resource[Any] | None = None
+    listed: bool = False
 
 
 @frozen
@@ -27,60 +51,105 @@ class Route:
 
     method: str
     path: str
-    verb: Callable[[Call], Awaitable[Answer]]
+    verb: Verb
+    document: Document | None = None
 
 
-@frozen
+@frozen(kw_only=True)
 class Resource(Generic[Object]):
     """
     One kind of object.
 
     @ivar name: in the singular, as in a body; C{plural}: in paths and lists; C{kind}: in sentences.
-    @ivar get: by its id; C{find}: those of a project, or all.
-    @ivar filters: further arguments of a list, and the attributes that they mean.
+    @ivar path: of the collection.
+    @ivar owned: whether objects belong to projects.
+    @ivar further: further arguments of a list: those that are called otherwise than the attribute.
+    @ivar parent: the path's id of what these hang on, which is the attribute of that name too; C{below} makes sure that
+        it is there, and the caller's to see.
     """
 
     name: str
     plural: str
     kind: str
+    path: str
     encode: Encoder
-    get: Callable[[Transaction, str], Awaitable[Object | None]]
-    find: Callable[[Transaction, Call, str | None], Awaitable[tuple[Object, ...]]]
-    filters: Mapping[str, str] = field(factory=dict)
-    _attributes: dict[str, str] = field(init=False)
+    rows: Repository[Object]
+    fields: Fields
+    owned: bool = True
+    further: Mapping[str, Filter] = field(factory=dict)
+    parent: str | None = None
+    below: Callable[[Transaction, Call], Awaitable[object]] | None = None
+    filters: dict[str, Filter] = field(init=False)
 
-    @_attributes.default
-    def _filterable(self) -> dict[str, str]:
-        plain = {name: name for name in self.encode.plain if name not in ("project_id", "tags")}
-        return {**plain, **self.filters}
+    @filters.default
+    def _filterable(self) -> dict[str, Filter]:
+        return filters_of(self.rows.model, self.encode.keys, self.further)
 
     async def found(self, tx: Transaction, call: Call) -> Object:
         """
         The object that the path names.
 
-        @raise NotFound: it isn't there, or isn't the caller's to see.
+        @raise NotFound: it isn't there.
+        @raise Forbidden: it isn't the caller's.
         """
         identifier = call.ids["id"]
-        value = await self.get(tx, identifier)
-        if value is None or not call.caller.sees(value.project_id):
+        value = await self.rows.get(tx, identifier)
+        if value is None or (self.parent is not None and getattr(value, self.parent) != call.ids[self.parent]):
             raise NotFound(self.kind, identifier)
+        if self.owned:
+            call.permit(getattr(value, "project_id"))  # noqa: B009  not every value has one
         return value
 
     def answer(self, value: Object, status: int = 200) -> Answer:
         """An answer that shows one object."""
-        return Answer(status, {self.name: self.encode(value)})
+        return Answer(status, {self.name: self.encode(value)}, getattr(value, "revision", None))
 
     async def show(self, call: Call) -> Answer:
         """C{GET} of one."""
         asked = query.shown_fields(call.arguments, self.encode.keys)
         async with call.parts.database.transaction(read_only=True) as tx:
             value = await self.found(tx, call)
-        return Answer(200, {self.name: asked.project(self.encode(value))})
+        shown = self.answer(value)
+        assert shown.body is not None
+        return Answer(200, {self.name: asked.project(shown.body[self.name])}, shown.revision)
 
     async def list(self, call: Call) -> Answer:
         """C{GET} of many."""
-        asked = query.read(call.arguments, self._attributes, self.encode.keys)
-        project = asked.project_id if call.caller.everywhere else call.caller.project_id
+        tagged = "tags" in self.encode.keys
+        asked = query.read(call.arguments, self.filters, self.encode.keys, tagged=tagged)
         async with call.parts.database.transaction(read_only=True) as tx:
-            values = await self.find(tx, call, project)
-        return Answer(200, {self.plural: [asked.project(self.encode(v)) for v in asked.select(values)]})
+            within = (*await self._of_parent(tx, call), *self._of_project(call, asked))
+            page = await paging.page(tx, self.rows, asked, within, self.filters)
+        shown = [asked.project(self.encode(value)) for value in page.values]
+        return Answer(200, {self.plural: shown, f"{self.plural}_links": paging.links(call, page)})
+
+    async def _of_parent(self, tx: Transaction, call: Call) -> tuple[Condition, ...]:
+        if self.parent is None or self.below is None:
+            return ()
+        await self.below(tx, call)
+        return (Condition("equals", self.parent, call.ids[self.parent]),)
+
+    def _of_project(self, call: Call, asked: query.Query) -> tuple[Condition, ...]:
+        """Those of the project asked for; of the caller's own, where they may see no other."""
+        if not self.owned:
+            return ()
+        project = asked.project_id
+        if not call.rule.everywhere(call.caller):
+            project = call.caller.project_id if project is None else project
+            call.permit(project)
+        return () if project is None else (Condition("equals", "project_id", project),)
+
+    def routes(self, *, create: Verb | None = None, change: Verb | None = None, delete: Verb) -> tuple[Route, ...]:
+        """The usual routes; what isn't given isn't served."""
+        one, kind = f"{self.path}/<id>", self.kind
+        described = Document(summary=f"{kind}s, by pages.", gives=self, listed=True)
+        found = [Route("GET", self.path, self.list, described)]
+        if create is not None:
+            made = Document(summary=f"A new {kind}.", status=201, takes=self.fields, creates=True, gives=self)
+            found.append(Route("POST", self.path, create, made))
+        found.append(Route("GET", one, self.show, Document(summary=f"One {kind}.", gives=self)))
+        if change is not None:
+            changed = Document(summary=f"Change a {kind}.", takes=self.fields, gives=self)
+            found.append(Route("PUT", one, change, changed))
+        found.append(Route("DELETE", one, delete, Document(summary=f"Delete a {kind}.", status=204)))
+        return tuple(found)

@@ -4,63 +4,79 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
-from octavia_tx.api import front, healthmonitors, listeners, loadbalancers, members, pools, providers, query, versions
-from octavia_tx.api.call import Answer, Call, Parts
+from octavia_tx.api import (
+    front,
+    healthmonitors,
+    l7policies,
+    l7rules,
+    listeners,
+    loadbalancers,
+    members,
+    pools,
+    providers,
+    query,
+    quotas,
+    versions,
+)
+from octavia_tx.api.call import Answer, Call, Parts, revisions
 from octavia_tx.api.codec import shown
 from octavia_tx.api.errors import fault
-from octavia_tx.api.identity import IIdentity, NoAuth
+from octavia_tx.api.policy import RULES, Rule
 from octavia_tx.api.resource import Route
 from octavia_tx.api.types import canonical_uuid
-from octavia_tx.db.database import Database
-from octavia_tx.driver.registry import Providers
-from octavia_tx.errors import OctaviaError
-from octavia_tx.interfaces import INetworkDriver
+from octavia_tx.errors import Forbidden, OctaviaError
+from octavia_tx.model.caller import Caller
 
-_RESOURCES = (loadbalancers, listeners, pools, members, healthmonitors, providers)
+_NOBODY = Caller(project_id=None)
+_RESOURCES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, quotas, providers)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
 
-_ROUTES = tuple(
-    Route(route.method, f"{prefix}/{route.path}", route.verb)
-    for prefix in _PREFIXES
-    for resource in _RESOURCES
-    for route in resource.ROUTES
-) + tuple(Route("GET", path, versions.show_versions) for path in _VERSIONS)
+
+@frozen
+class Served:
+    """A route where it is served, and what it asks of callers."""
+
+    path: str
+    route: Route
+    rule: Rule
+
+
+def served() -> tuple[Served, ...]:
+    """All of the API. C{KeyError}: a route that no rule is for."""
+    tenants = tuple(
+        Served(f"{prefix}/{route.path}", route, RULES[f"{route.method} {route.path}"])
+        for prefix in _PREFIXES
+        for resource in _RESOURCES
+        for route in resource.ROUTES
+    )
+    discovery = Route("GET", "versions", versions.show_versions)
+    return tenants + tuple(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS)
 
 
 class Api:
     """
-    The tenants' API. Stateless: any number may serve one database.
-
-    @param network: asked about the subnets and networks that requests name.
-    @param identity: who a request comes from; without one, everyone may do everything.
+    The tenants' and operators' API. Stateless: any number may serve one database.
     """
 
     log = Logger()
 
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        database: Database,
-        providers: Providers,
-        network: INetworkDriver,
-        identity: IIdentity | None = None,
-    ) -> None:
-        self._parts = Parts(reactor, database, providers, network, NoAuth() if identity is None else identity)
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._working: set[Deferred[Answer]] = set()
         self._app = Klein()
         self._app.url_map.merge_slashes = False
         self._app.handle_errors(HTTPException)(front.unrouted)
-        for route in _ROUTES:
-            self._register(route)
+        for each in served():
+            self._register(each)
 
     def resource(self) -> IResource:
         """What an HTTP server serves."""
@@ -70,41 +86,31 @@ class Api:
         """Wait until the requests under way have done their work, also those whose client has gone."""
         await DeferredList(list(self._working))
 
-    def _register(self, route: Route) -> None:
+    def _register(self, served: Served) -> None:
         def handle(request: Request, **ids: str) -> Deferred[bytes]:
-            return self._serve(route, request, ids)
+            return self._serve(served, request, ids)
 
         # Two rules, for a rule without strict slashes tells a wrong method as a wrong path.
-        for path in (route.path or "/", f"{route.path}/"):
-            self._app.route(path, methods=[route.method], endpoint=f"{route.method} {path}")(handle)
+        for path in (served.path or "/", f"{served.path}/"):
+            self._app.route(path, methods=[served.route.method], endpoint=f"{served.route.method} {path}")(handle)
 
-    def _serve(self, route: Route, request: Request, ids: dict[str, str]) -> Deferred[bytes]:
+    def _serve(self, served: Served, request: Request, ids: dict[str, str]) -> Deferred[bytes]:
         request_id = front.identify(request)
-        work = Deferred.fromCoroutine(self._work(route, request, request_id, ids))
+        work = Deferred.fromCoroutine(self._work(served, request, request_id, ids))
         self._working.add(work)
         work.addBoth(self._worked, work)
-        return front.shielded(work).addCallback(lambda answer: front.write(request, answer.status, answer.body))
+        return front.shielded(work).addCallback(lambda answer: front.write(request, answer))
 
     def _worked(self, result: Any, work: Deferred[Answer]) -> Any:
         self._working.discard(work)
         return result
 
-    async def _work(self, route: Route, request: Request, request_id: str, ids: dict[str, str]) -> Answer:
-        reads = route.method == "GET"
-        body = b"" if reads else front.read_body(request)
+    async def _work(self, served: Served, request: Request, request_id: str, ids: dict[str, str]) -> Answer:
+        route = served.route
         try:
-            call = Call(
-                self._parts,
-                await self._parts.identity.caller(request),
-                request_id,
-                front.origin(request),
-                query.arguments(request.uri),
-                {name: canonical_uuid(value) or shown(value) for name, value in ids.items()},
-                body,
-            )
-            answer = await route.verb(call)
+            answer = await route.verb(await self._call(served, request, request_id, ids))
         except OctaviaError as error:
-            answer = Answer(*fault(error))
+            answer = self._refusal(error)
             if answer.status >= 500:
                 self.log.warn(
                     "{method} {path} failed: {error}",
@@ -115,8 +121,8 @@ class Api:
                 )
         except Exception as error:  # noqa: BLE001  the boundary: whatever it is, the client gets an answer
             self.log.failure("{method} {path} broke", method=route.method, path=route.path, request_id=request_id)
-            answer = Answer(*fault(error))
-        if not reads:
+            answer = self._refusal(error)
+        if route.method != "GET":
             self.log.info(
                 "{method} {path}: {status}",
                 method=route.method,
@@ -126,6 +132,37 @@ class Api:
                 request_id=request_id,
             )
         return answer
+
+    async def _call(self, served: Served, request: Request, request_id: str, ids: dict[str, str]) -> Call:
+        """The request, once it is known that its caller may make such a one at all."""
+        rule = served.rule
+        caller = _NOBODY if rule.public else await self._parts.identity.caller(front.presented(request))
+        if not rule.at_all(caller):
+            raise Forbidden("Policy does not allow this request to be performed.")
+        return Call(
+            parts=self._parts,
+            caller=caller,
+            rule=rule,
+            request_id=request_id,
+            origin=front.origin(request),
+            path=front.path(request),
+            arguments=query.arguments(request.uri),
+            ids={name: _spelled(name, value) for name, value in ids.items()},
+            expected=revisions(request.getHeader("If-Match")),
+            body=b"" if served.route.method == "GET" else front.read_body(request),
+        )
+
+    def _refusal(self, error: Exception) -> Answer:
+        status, body = fault(error)
+        challenge = self._parts.identity.challenge
+        headers = {"WWW-Authenticate": challenge} if status == 401 and challenge else {}
+        return Answer(status, body, headers=headers)
+
+
+def _spelled(name: str, value: str) -> str:
+    """An id out of a path: a UUID as it is usually spelled. Projects are keystone's, which spells theirs otherwise."""
+    identifier = None if name in ("project_id", "name") else canonical_uuid(value)
+    return identifier or shown(value)
 
 
 def call_ids(ids: dict[str, str], answer: Answer) -> tuple[str, ...]:

@@ -44,6 +44,15 @@ class Subnets:
         for at, member in enumerate(pool["members"] or ()):
             await self.known(member["subnet_id"], f"{where}.members[{at}].subnet_id")
 
+    async def of_listener(self, listener: Values, where: str) -> None:
+        """All subnets that the members of a described listener's pools name."""
+        places = [(listener["default_pool"], f"{where}.default_pool")]
+        for at, policy in enumerate(listener["l7policies"] or ()):
+            places.append((policy["redirect_pool"], f"{where}.l7policies[{at}].redirect_pool"))
+        for pool, place in places:
+            if isinstance(pool, dict):
+                await self.of_members(pool, place)
+
     async def front_end(self, load_balancer: LoadBalancer, where: str) -> tuple[LoadBalancer, Subnet | None]:
         """
         The load balancer with its VIP's subnet and network filled in, as far as they follow from what is given.

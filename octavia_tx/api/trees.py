@@ -7,18 +7,18 @@ leaves this module may be written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
+from octavia_tx.api.ground import Ground
 from octavia_tx.errors import InvalidInput, ParentNotFound
-from octavia_tx.model import validation
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model import l7, validation
+from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, OperatingStatus
-from octavia_tx.model.tree import Tree
+from octavia_tx.model.tree import Child, Tree
 
 Values = Mapping[str, Any]
 
@@ -30,6 +30,17 @@ class PoolTree:
     pool: Pool
     members: tuple[Member, ...] = ()
     monitor: HealthMonitor | None = None
+
+    def all(self) -> tuple[Child, ...]:
+        """All of it, the pool first."""
+        return (self.pool, *self.members, *((self.monitor,) if self.monitor is not None else ()))
+
+
+@frozen
+class PoolName:
+    """A pool that a full tree describes elsewhere."""
+
+    name: str
 
 
 def _without(values: Values, *names: str) -> dict[str, Any]:
@@ -51,10 +62,11 @@ class Planter:
 
     load_balancer: LoadBalancer
     now: datetime
+    _fresh: Iterator[str]
 
     def _origin(self) -> dict[str, Any]:
         return {
-            "id": str(uuid4()),
+            "id": next(self._fresh),
             "project_id": self.load_balancer.project_id,
             "load_balancer_id": self.load_balancer.id,
             "revision": self.load_balancer.revision,
@@ -62,7 +74,7 @@ class Planter:
         }
 
     def listener(self, values: Values, where: str) -> Listener:
-        """A listener, without what its default pool brings."""
+        """A listener, without what its default pool and L7 policies bring."""
         made = Listener(**self._origin(), **_without(values, "loadbalancer_id", "default_pool", "l7policies"))
         validation.check_listener(made, where)
         return made
@@ -109,6 +121,28 @@ class Planter:
         validation.check_monitor(made, pool, where)
         return made
 
+    def policy(self, values: Values, listener: Listener, where: str) -> L7Policy:
+        """An L7 policy of a listener, without its rules; its place among the others is found by who knows them."""
+        own = _without(values, "rules", "redirect_pool", "listener_id")
+        made = l7.with_redirect_code(L7Policy(**self._origin(), **own, listener_id=listener.id))
+        l7.check_policy(made, listener, where)
+        return made
+
+    def rules(self, given: Iterable[Values], policy: L7Policy, where: str) -> tuple[L7Rule, ...]:
+        """Rules of a new L7 policy."""
+        return tuple(self.rule(values, policy, f"{where}[{at}]") for at, values in enumerate(given))
+
+    def rule(self, values: Values, policy: L7Policy, where: str) -> L7Rule:
+        """A rule of an L7 policy."""
+        made = L7Rule(**self._origin(), **_without(values), l7policy_id=policy.id)
+        l7.check_rule(made, where)
+        return made
+
+
+def planter(ground: Ground, load_balancer: LoadBalancer, fresh: Iterator[str]) -> Planter:
+    """What makes the objects of a draft."""
+    return Planter(load_balancer, ground.call.now(), fresh)
+
 
 def with_http_check(monitor: HealthMonitor) -> HealthMonitor:
     """The same, and a monitor that speaks HTTP knows what it asks."""
@@ -118,56 +152,99 @@ def with_http_check(monitor: HealthMonitor) -> HealthMonitor:
     return evolve(monitor, **missing)
 
 
-def full_tree(load_balancer: LoadBalancer, values: Values, now: datetime) -> Tree:
+def full_tree(values: Values, planter: Planter) -> Tree:
     """
     A load balancer with all that one request hangs on it.
 
-    Pools stand in C{pools}, or where a listener has its C{default_pool}; a C{default_pool} that has nothing but a
-    name means the pool of that name, wherever it stands.
-
     @raise InvalidInput: a name that no pool has, or that two have.
     """
-    planter = Planter(load_balancer, now)
-    pools = [planter.pool(given, f"loadbalancer.pools[{at}]") for at, given in enumerate(values["pools"])]
-    listeners: list[Listener] = []
-    named: list[tuple[int, str, str]] = []
-    for at, given in enumerate(values["listeners"]):
-        where = f"loadbalancer.listeners[{at}]"
-        listener = planter.listener(given, where)
-        if listener.default_pool_id is not None:
-            raise ParentNotFound(f"{where}.default_pool_id", "Pool", listener.default_pool_id)
-        pool = given["default_pool"]
-        if isinstance(pool, PoolName):
-            named.append((at, pool.name, f"{where}.default_pool"))
-        elif pool is not None:
-            grown = planter.pool(pool, f"{where}.default_pool")
-            validation.check_default_pool(listener, grown.pool, f"{where}.default_pool.protocol")
-            listener = evolve(listener, default_pool_id=grown.pool.id)
-            pools.append(grown)
-        listeners.append(listener)
-    for at, name, where in named:
-        pool = _by_name(pools, name, where)
-        validation.check_default_pool(listeners[at], pool, where)
-        listeners[at] = evolve(listeners[at], default_pool_id=pool.id)
-    return Tree(
-        load_balancer=evolve(load_balancer, listener_ids=_ids(listeners), pool_ids=_ids(p.pool for p in pools)),
-        listeners=tuple(listeners),
-        pools=tuple(p.pool for p in pools),
-        members=tuple(m for p in pools for m in p.members),
-        health_monitors=tuple(p.monitor for p in pools if p.monitor is not None),
+    growing = Growing(planter)
+    for at, given in enumerate(values["pools"]):
+        growing.plant(given, f"loadbalancer.pools[{at}]")
+    places = [(given, f"loadbalancer.listeners[{at}]") for at, given in enumerate(values["listeners"])]
+    for given, where in places:
+        growing.plant_pools_of(given, where)
+    grown = [growing.listener(given, where) for given, where in places]
+    pools = growing.pools()
+    load_balancer = evolve(
+        planter.load_balancer, listener_ids=_ids(listener for listener, *_ in grown), pool_ids=_ids(pools)
     )
+    return Tree.of(load_balancer, (*(each for below in grown for each in below), *growing.parts()))
 
 
 @frozen
-class PoolName:
-    """A pool that a full tree describes elsewhere."""
+class Growing:
+    """
+    The pools of a request, and the listeners that use them.
 
-    name: str
+    Pools stand in C{pools}, or where a listener has its C{default_pool} or an L7 policy its C{redirect_pool}. One of
+    the latter that has nothing but a name means the pool of that name, wherever it stands; so pools come first.
+    """
+
+    planter: Planter
+    _planted: dict[str, PoolTree] = field(factory=dict, init=False)
+
+    def plant(self, given: Any, where: str) -> None:
+        """Make the pool that stands there, if any does."""
+        if given is not None and not isinstance(given, PoolName):
+            self._planted[where] = self.planter.pool(given, where)
+
+    def plant_pools_of(self, listener: Values, where: str) -> None:
+        """Make the pools that a described listener brings."""
+        self.plant(listener["default_pool"], f"{where}.default_pool")
+        for at, policy in enumerate(listener["l7policies"] or ()):
+            self.plant(policy["redirect_pool"], f"{where}.l7policies[{at}].redirect_pool")
+
+    def pools(self) -> tuple[Pool, ...]:
+        """All pools so far."""
+        return tuple(grown.pool for grown in self._planted.values())
+
+    def parts(self) -> tuple[Child, ...]:
+        """They, with their members and monitors."""
+        return tuple(part for grown in self._planted.values() for part in grown.all())
+
+    def listener(self, given: Values, where: str) -> tuple[Child, ...]:
+        """A listener, then its L7 policies, then their rules."""
+        listener = self.planter.listener(given, where)
+        if listener.default_pool_id is not None:
+            raise ParentNotFound(f"{where}.default_pool_id", "Pool", listener.default_pool_id)
+        pool = self._referred(given["default_pool"], f"{where}.default_pool")
+        if pool is not None:
+            part = "" if isinstance(given["default_pool"], PoolName) else ".protocol"
+            validation.check_default_pool(listener, pool, f"{where}.default_pool{part}")
+        policies, rules = self.policies(given["l7policies"] or (), listener, f"{where}.l7policies")
+        used = None if pool is None else pool.id
+        return (evolve(listener, default_pool_id=used, l7policy_ids=_ids(policies)), *policies, *rules)
+
+    def policies(
+        self, given: Iterable[Values], listener: Listener, where: str
+    ) -> tuple[tuple[L7Policy, ...], tuple[L7Rule, ...]]:
+        """L7 policies of a new listener by position, and their rules."""
+        policies: dict[str, L7Policy] = {}
+        rules: list[L7Rule] = []
+        for at, values in enumerate(given):
+            here = f"{where}[{at}]"
+            pool = self._referred(values["redirect_pool"], f"{here}.redirect_pool")
+            known = {**values, "redirect_pool_id": None if pool is None else pool.id}
+            policy = self.planter.policy(known, listener, here)
+            if pool is not None:
+                l7.check_redirect_pool(listener, pool, f"{here}.redirect_pool")
+            its = self.planter.rules(values["rules"] or (), policy, f"{here}.rules")
+            rules += its
+            placed = l7.placed(_by_position(policies), evolve(policy, rule_ids=_ids(its)), policy.position)
+            policies |= {each.id: each for each in placed}
+        return _by_position(policies), tuple(rules)
+
+    def _referred(self, given: Any, where: str) -> Pool | None:
+        if not isinstance(given, PoolName):
+            return None if given is None else self._planted[where].pool
+        found = [pool for pool in self.pools() if pool.name == given.name]
+        if len(found) != 1:
+            count = "no pool" if not found else f"{len(found)} pools"
+            accepted = f"the name of one pool in the request; {count} of it have that name"
+            raise InvalidInput(where, given.name, accepted)
+        return found[0]
 
 
-def _by_name(pools: Iterable[PoolTree], name: str, where: str) -> Pool:
-    found = [p.pool for p in pools if p.pool.name == name]
-    if len(found) != 1:
-        count = "no pool" if not found else f"{len(found)} pools"
-        raise InvalidInput(where, name, f"the name of one pool in the request; {count} of it have that name")
-    return found[0]
+def _by_position(policies: Mapping[str, L7Policy]) -> tuple[L7Policy, ...]:
+    return tuple(sorted(policies.values(), key=lambda policy: policy.position))

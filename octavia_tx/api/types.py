@@ -9,7 +9,6 @@ C{$} passes.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from ipaddress import ip_address, ip_interface
 from typing import Any, Protocol
 from uuid import UUID
@@ -150,6 +149,22 @@ class OneOf:
 
 
 @frozen
+class OneOfNumbers:
+    """One of a few whole numbers."""
+
+    numbers: tuple[int, ...]
+
+    @property
+    def accepted(self) -> str:
+        return f"one of {', '.join(map(str, self.numbers))}"
+
+    def decode(self, given: Any, where: str) -> int:
+        if isinstance(given, bool) or not isinstance(given, int) or given not in self.numbers:
+            raise InvalidInput(where, given, self.accepted)
+        return given
+
+
+@frozen
 class HttpVersion:
     """HTTP's version, as a number or its spelling."""
 
@@ -215,18 +230,26 @@ class Cidr:
 
 @frozen
 class ListOf:
-    """A list, each item of one type."""
+    """
+    A list, each item of one type.
+
+    @ivar most: how many items it may have.
+    """
 
     item: Type
     distinct: bool = False
+    most: int = 10_000
 
     @property
     def accepted(self) -> str:
-        return f"a list, each {self.item.accepted}" + (", none twice" if self.distinct else "")
+        twice = ", none twice" if self.distinct else ""
+        return f"a list of at most {self.most}, each {self.item.accepted}{twice}"
 
     def decode(self, given: Any, where: str) -> tuple[Any, ...]:
         if not isinstance(given, list):
             raise InvalidInput(where, given, self.accepted)
+        if len(given) > self.most:
+            raise InvalidInput(where, f"{len(given)} items", self.accepted)
         items = tuple(self.item.decode(item, f"{where}[{at}]") for at, item in enumerate(given))
         if self.distinct and len(set(items)) < len(items):
             raise InvalidInput(where, given, self.accepted)
@@ -252,24 +275,17 @@ class Switches:
         return dict(given)
 
 
-@frozen
-class Absent:
-    """Room for what isn't there yet: only nothing is accepted."""
-
-    accepted: str
-
-    def decode(self, given: Any, where: str) -> Sequence[Any]:
-        if given != []:
-            raise InvalidInput(where, given, self.accepted)
-        return ()
-
-
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 
 HOST_NAME = Grammar("a host name of at most 255 characters", rf"{_LABEL}(?:\.{_LABEL})*")
 URL_PATH = Grammar(
     "a path that starts with '/'; letters, digits and -._~!&()*+,;=:@/? as they are, others percent-encoded",
     r"/(?:[A-Za-z0-9\-._~!&()*+,;=:@/?]|%[0-9A-Fa-f]{2})*",
+)
+URL = Grammar(
+    "a URL such as https://example.com/path, with http, https or ftp",
+    r"(?:https?|ftp)://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:[/?#](?:[A-Za-z0-9\-._~:/?#\[\]@!$&()*+,;=]|%[0-9A-Fa-f]{2})*)?",
 )
 EXPECTED_CODES = Grammar(
     "HTTP status codes as 200, 200,201 or 200-204", r"[1-5]\d\d(?:, ?[1-5]\d\d)*|[1-5]\d\d-[1-5]\d\d"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import frozen
 from zope.interface import implementer
 
 from octavia_tx.errors import CloudError, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
 
 
@@ -24,8 +27,8 @@ class Alias:
         """See L{IProviderDriver}, as for all of these."""
         return self.provider.amphorae
 
-    async def check(self, tree: Tree) -> None:
-        await self.provider.check(tree)
+    async def check(self, tree: Tree) -> Mapping[str, str]:
+        return await self.provider.check(tree)
 
     async def provide(self, tree: Tree) -> None:
         await self.provider.provide(tree)
@@ -63,15 +66,14 @@ class Providers:
             raise InvalidInput(where, name, f"one of {', '.join(self._providers)}")
         return name
 
-    async def check(self, name: str, tree: Tree) -> None:
+    async def check(self, load_balancer: LoadBalancer, tree: Tree) -> Mapping[str, str]:
         """
-        Ask the provider of that name whether it could provide a tree.
+        Ask a load balancer's provider whether it could provide a tree; see L{IProviderDriver.check}.
 
         A name that isn't known any more was known when the load balancer was made; nobody is left to object then.
         """
-        provider = self._providers.get(name)
-        if provider is not None:
-            await provider.check(tree)
+        provider = self._providers.get(load_balancer.provider)
+        return {} if provider is None else await provider.check(tree)
 
     def enabled(self, name: str) -> IProviderDriver:
         """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -13,6 +13,15 @@ from octavia_tx.model.statuses import ProvisioningStatus
 
 Child = Listener | Pool | Member | HealthMonitor | L7Policy | L7Rule
 _Child = TypeVar("_Child", Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
+
+_NAMES: dict[type, str] = {
+    Listener: "listeners",
+    Pool: "pools",
+    Member: "members",
+    HealthMonitor: "health_monitors",
+    L7Policy: "l7policies",
+    L7Rule: "l7rules",
+}
 
 
 @frozen(kw_only=True)
@@ -26,6 +35,15 @@ class Tree:
     health_monitors: tuple[HealthMonitor, ...] = ()
     l7policies: tuple[L7Policy, ...] = ()
     l7rules: tuple[L7Rule, ...] = ()
+
+    @classmethod
+    def of(cls, load_balancer: LoadBalancer, objects: Iterable[Child]) -> Tree:
+        """A tree of objects of all kinds."""
+        found: dict[type, list[Child]] = {}
+        for each in objects:
+            found.setdefault(type(each), []).append(each)
+        parts: dict[str, Any] = {name: tuple(found.get(kind, ())) for kind, name in _NAMES.items()}
+        return cls(load_balancer=load_balancer, **parts)
 
     def children(self) -> Iterator[Child]:
         """All objects below the load balancer, parents before what hangs on them."""

@@ -66,7 +66,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         ),
     )
     if api:
-        parts.api(database)
+        await parts.api(database)
 
 
 def _convergence(settings: ControllerSettings) -> ConvergenceSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import define, field
 from zope.interface import implementer
 
@@ -28,9 +30,10 @@ class MemoryProvider:
     calls: list[str] = field(factory=list)
     ahead: list[OctaviaError] = field(factory=list)
 
-    async def check(self, tree: Tree) -> None:
-        """See L{IProviderDriver.check}. Everything could be."""
+    async def check(self, tree: Tree) -> Mapping[str, str]:
+        """See L{IProviderDriver.check}. Everything could be, and is complete."""
         self._befall()
+        return {}
 
     async def provide(self, tree: Tree) -> None:
         """See L{IProviderDriver.provide}."""

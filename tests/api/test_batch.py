@@ -15,6 +15,7 @@ from octavia_tx.api.trees import Planter
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.resources import LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import ProvisioningStatus
+from tests.api.test_trees import fresh_ids
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BALANCER = LoadBalancer(id="lb", project_id="p", revision=5, vip_address="192.0.2.1", created_at=NOW)
@@ -42,7 +43,7 @@ def here(number: int, status: str = "ACTIVE", **fields: Any) -> Member:
 def batch(present: list[Member], *given: dict[str, Any], additive: bool = False) -> Batch:
     """Bring them together."""
     wanted = [(FIELDS.create(g), g) for g in given]
-    return replace(Planter(BALANCER, NOW), POOL, present, wanted, additive=additive)
+    return replace(Planter(BALANCER, NOW, fresh_ids()), POOL, present, wanted, additive=additive)
 
 
 class ReplaceTests(SynchronousTestCase):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.api.call import LARGEST_BODY, parse, yes_or_no
+from octavia_tx.api.call import LARGEST_BODY, parse
+from octavia_tx.api.filters import yes_or_no
 from octavia_tx.errors import BodyTooLarge, InvalidInput, MalformedBody
 from tests.api.test_types import json_values
 

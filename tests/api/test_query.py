@@ -2,84 +2,101 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.api import query
+from octavia_tx.api.filters import filters_of, named
+from octavia_tx.db.selection import Condition, Order
 from octavia_tx.errors import InvalidInput, RequestError
+from octavia_tx.model.resources import Member
 
-KEYS = frozenset({"id", "name", "tags"})
-ATTRIBUTES = {"name": "name", "weight": "weight", "backup": "backup", "pool": "pool_id"}
-
-
-@frozen
-class Thing:
-    """What is listed."""
-
-    name: str = ""
-    weight: int = 1
-    backup: bool = False
-    pool_id: str | None = None
-    tags: tuple[str, ...] = ()
+MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEYS = frozenset({"id", "name", "tags", "project_id"})
+FILTERS = filters_of(
+    Member, ("id", "name", "weight", "backup", "address", "created_at", "tags", "pool_id"), {"pool": named("pool_id")}
+)
+ID = "a0000000-0000-4000-8000-000000000000"
 
 
-def names(uri: bytes, *things: Thing) -> list[str]:
-    """Which of the things a list with that query shows."""
-    return [t.name for t in query.read(query.arguments(uri), ATTRIBUTES, KEYS).select(things)]
+def read(uri: bytes) -> query.Query:
+    """What a list with that query is asked for."""
+    return query.read(query.arguments(uri), FILTERS, KEYS)
 
 
 class ListTests(SynchronousTestCase):
     """What a list is asked for."""
 
-    things = (
-        Thing("a", tags=("x", "y"), backup=True),
-        Thing("b", tags=("x",), weight=2, pool_id="p"),
-        Thing("c"),
-    )
-
     def test_without_arguments_all_are_shown(self) -> None:
-        self.assertEqual(names(b"/pools", *self.things), ["a", "b", "c"])
+        self.assertEqual(read(b"/pools"), query.Query())
 
-    def test_each_attribute_is_a_filter(self) -> None:
+    def test_each_attribute_is_a_filter_and_its_values_are_read(self) -> None:
         for uri, expected in (
-            (b"/?name=b", ["b"]),
-            (b"/?weight=1", ["a", "c"]),
-            (b"/?backup=True", ["a"]),
-            (b"/?backup=false", ["b", "c"]),
-            (b"/?pool=p", ["b"]),
-            (b"/?name=a&weight=2", []),
+            (b"/?name=b", Condition("equals", "name", "b")),
+            (b"/?weight=1", Condition("equals", "weight", 1)),
+            (b"/?backup=True", Condition("equals", "backup", True)),
+            (b"/?backup=false", Condition("equals", "backup", False)),
+            (b"/?pool=" + ID.upper().encode(), Condition("equals", "pool_id", ID)),
+            (b"/?pool=", Condition("empty", "pool_id")),
+            (b"/?address=2001:DB8::1", Condition("equals", "address", "2001:db8::1")),
+            (b"/?created_at=2030-01-02T03:04:05", Condition("equals", "created_at", MOMENT)),
         ):
-            self.assertEqual(names(uri, *self.things), expected, uri)
+            self.assertEqual(read(uri).conditions, (expected,), uri)
+
+    def test_a_value_that_nothing_could_have_is_named(self) -> None:
+        for uri in (b"weight=x", b"weight=1e3", b"backup=2", b"pool=p", b"address=x", b"created_at=x", b"name=%00"):
+            error = self.assertRaises(InvalidInput, read, b"/?" + uri)
+            self.assertEqual(error.field, uri.partition(b"=")[0].decode())
 
     def test_tags_are_asked_for_in_four_ways(self) -> None:
-        for uri, expected in (
-            (b"/?tags=x,y", ["a"]),
-            (b"/?tags-any=x,y", ["a", "b"]),
-            (b"/?not-tags=x,y", ["b", "c"]),
-            (b"/?not-tags-any=x,y", ["c"]),
+        for uri, how in (
+            (b"/?tags=x,y", "tags"),
+            (b"/?tags-any=x,y", "tags_any"),
+            (b"/?not-tags=x,y", "not_tags"),
+            (b"/?not-tags-any=x,y", "not_tags_any"),
         ):
-            self.assertEqual(names(uri, *self.things), expected, uri)
+            self.assertEqual(read(uri).conditions, (Condition(how, "tags", ["x", "y"]),), uri)
 
     def test_fields_choose_what_is_shown(self) -> None:
-        asked = query.read((("fields", "id"), ("fields", "name")), ATTRIBUTES, KEYS)
+        asked = read(b"/?fields=id&fields=name")
         self.assertEqual(asked.project({"id": 1, "name": 2, "tags": 3}), {"id": 1, "name": 2})
-        self.assertRaises(InvalidInput, query.read, (("fields", "nme"),), ATTRIBUTES, KEYS)
+        self.assertRaises(InvalidInput, read, b"/?fields=nme")
 
-    def test_the_project_is_left_to_the_database(self) -> None:
-        self.assertEqual(query.read((("tenant_id", "t"),), ATTRIBUTES, KEYS).project_id, "t")
-        self.assertRaises(InvalidInput, query.read, (("project_id", "a\0b"),), ATTRIBUTES, KEYS)
+    def test_order_is_asked_for_in_two_ways(self) -> None:
+        expected = (Order("name", True), Order("weight"), Order("pool_id"))
+        for uri in (
+            b"/?sort=name:desc,weight,pool_id:asc",
+            b"/?sort_key=name,weight,pool&sort_dir=desc,asc",
+            b"/?sort=name:DESC,weight,pool,name:asc",
+        ):
+            self.assertEqual(read(uri).order, expected, uri)
+        for uri in (b"sort=nme", b"sort=name:up", b"sort=tags", b"sort=", b"sort=name:asc:desc", b"sort_key=nme"):
+            self.assertEqual(self.assertRaises(InvalidInput, read, b"/?" + uri).field, "sort")
+
+    def test_pages_are_limited_and_less_than_one_means_all(self) -> None:
+        for given_, expected in (("7", 7), ("0", None), ("-1", None), ("infinite", None)):
+            self.assertEqual(read(b"/?limit=" + given_.encode()).limit, expected)
+        for given_ in ("x", "1.5", "", "9" * 40):
+            self.assertEqual(self.assertRaises(InvalidInput, read, b"/?limit=" + given_.encode()).field, "limit")
+        self.assertTrue(read(b"/?page_reverse=True").reverse)
+        self.assertRaises(InvalidInput, read, b"/?page_reverse=maybe")
+
+    def test_the_project_is_read_under_both_names(self) -> None:
+        self.assertEqual(read(b"/?tenant_id=t").project_id, "t")
+        self.assertRaises(InvalidInput, read, b"/?project_id=a%00b")
 
     def test_an_unknown_argument_is_refused_and_the_known_ones_told(self) -> None:
-        error = self.assertRaises(RequestError, query.read, (("nme", "x"),), ATTRIBUTES, KEYS)
+        error = self.assertRaises(RequestError, read, b"/?nme=x")
         self.assertIn("name", str(error))
         self.assertRaises(RequestError, query.shown_fields, (("name", "x"),), KEYS)
 
     @given(st.binary(max_size=40))
     def test_any_query_string_is_read_or_refused(self, text: bytes) -> None:
         try:
-            names(b"/pools?" + text, *self.things)
+            read(b"/pools?" + text)
         except RequestError as error:
             self.assertTrue(str(error).isprintable())
 

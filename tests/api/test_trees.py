@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from attrs import asdict, evolve
 from hypothesis import given, reject, settings
@@ -12,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.loadbalancers import FIELDS
-from octavia_tx.api.trees import full_tree
+from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.driver.amphora import AmphoraProvider
-from octavia_tx.errors import InvalidInput, OctaviaError, ParentNotFound, RequestError
+from octavia_tx.errors import MissingField, OctaviaError, ParentNotFound, RequestError
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
@@ -36,6 +38,8 @@ _OURS = {
     "member_ids",
     "default_pool_id",
     "vnic_type",
+    "incomplete",
+    "l7policy_ids",
 }
 
 
@@ -68,9 +72,15 @@ def balancer(**fields: Any) -> LoadBalancer:
     return LoadBalancer(**{"id": AMPHORA, "project_id": "p", "vip_address": "192.0.2.1", "created_at": NOW, **fields})
 
 
+def fresh_ids() -> Iterator[str]:
+    """New ones for ever."""
+    while True:
+        yield str(uuid4())
+
+
 def grow(body: dict[str, Any], load_balancer: LoadBalancer | None = None) -> Tree:
     """The tree that a body describes."""
-    return full_tree(load_balancer or balancer(), FIELDS.create(body), NOW)
+    return full_tree(FIELDS.create(body), Planter(load_balancer or balancer(), NOW, fresh_ids()))
 
 
 class FullTreeTests(SynchronousTestCase):
@@ -174,8 +184,8 @@ class FullTreeTests(SynchronousTestCase):
             self.assertIn(f"{place}", str(error))
             self.assertEqual(error.field, place)  # type: ignore[union-attr]
 
-    def test_policies_are_refused_but_no_policies_are_fine(self) -> None:
+    def test_a_policy_that_says_nothing_is_refused_where_it_stands_but_no_policies_are_fine(self) -> None:
         front: dict[str, Any] = {"protocol": "HTTP", "protocol_port": 80}
         grow({"listeners": [{**front, "l7policies": []}]})
-        error = self.assertRaises(InvalidInput, grow, {"listeners": [{**front, "l7policies": [{}]}]})
-        self.assertEqual(error.field, "loadbalancer.listeners[0].l7policies")
+        error = self.assertRaises(MissingField, grow, {"listeners": [{**front, "l7policies": [{}]}]})
+        self.assertEqual(error.field, "loadbalancer.listeners[0].l7policies[0].action")

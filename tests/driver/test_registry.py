@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -46,7 +47,7 @@ class ProvidersTests(SynchronousTestCase):
     def test_the_one_that_is_named_is_asked(self) -> None:
         tree = Tree(load_balancer=BALANCER, listeners=(listener("UDP"),))
         for name, refused in (("amphora", True), ("octavia", True), ("other", False), ("forgotten", False)):
-            asked = Deferred.fromCoroutine(self.providers.check(name, tree))
+            asked = Deferred.fromCoroutine(self.providers.check(evolve(tree.load_balancer, provider=name), tree))
             if refused:
                 self.failureResultOf(asked, IncompatibleConfiguration)
             else:

@@ -14,8 +14,10 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
 from octavia_tx.api.root import Api
+from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
@@ -85,11 +87,22 @@ class ApiCase(PostgresCase):
     """@ivar base: the URL that stands before C{/v2/lbaas}."""
 
     accept_all = False
+    identity: Any = NoAuth()
+    quotas: dict[str, int] = {}
 
     async def _prepare(self) -> None:
         await super()._prepare()
         provider = AmphoraProvider(accept_all=self.accept_all)
-        self.api = Api(reactor, self.database, Providers((provider,)), TwoSubnets())
+        self.api = Api(
+            Parts(
+                clock=reactor,
+                database=self.database,
+                providers=Providers((provider,)),
+                network=TwoSubnets(),
+                identity=self.identity,
+                quotas=self.quotas,
+            )
+        )
         site = Site(self.api.resource(), requestFactory=BoundedRequest)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(lambda: maybeDeferred(self.port.stopListening))

@@ -191,7 +191,7 @@ class PostgresCase(TestCase):
     A test with an empty, freshly migrated database of its own.
 
     @ivar database: started; stopped after the test. C{deadline} seconds for each transaction.
-    @ivar dsn: its connection string, for further ones.
+    @ivar dsn: its connection string, for further ones; C{database_name}: its name on the server.
     """
 
     deadline = 5.0
@@ -204,7 +204,7 @@ class PostgresCase(TestCase):
     async def _prepare(self) -> None:
         self.server = shared_server()
         await prepare_template(self.server)
-        name = self.server.create(TEMPLATE)
+        self.database_name = name = self.server.create(TEMPLATE)
         self.addCleanup(self.server.drop, name)
         self.dsn = self.server.dsn(name)
         self.database = Database(reactor, self.dsn, deadline=self.deadline)

@@ -47,7 +47,7 @@ class ListenerTests(ApiCase):
         ):
             self.assertEqual(made[key], expected, key)
         self.assertEqual(await self.shown(f"listeners/{made['id']}"), made)
-        self.assertEqual((await self.ask("GET", "listeners")).body, {"listeners": [made]})
+        self.assertEqual((await self.ask("GET", "listeners")).body["listeners"], [made])
         self.assertEqual((await self.shown(f"loadbalancers/{balancer['id']}"))["listeners"], [{"id": made["id"]}])
 
     async def test_it_makes_its_load_balancer_pending(self) -> None:

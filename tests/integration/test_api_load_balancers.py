@@ -82,7 +82,7 @@ class LoadBalancerTests(ApiCase):
             self.assertEqual(reply.status, 400, reply)
             for word in words:
                 self.assertIn(word, reply.sentence)
-        self.assertEqual((await self.ask("GET", "loadbalancers")).body, {"loadbalancers": []})
+        self.assertEqual((await self.ask("GET", "loadbalancers")).body["loadbalancers"], [])
 
     async def test_what_is_not_there_to_be_chosen_is_refused(self) -> None:
         for fields, word in (
@@ -102,7 +102,7 @@ class LoadBalancerTests(ApiCase):
         reply = await self.ask("POST", "loadbalancers", {"loadbalancer": fields})
         self.assertEqual(reply.status, 501)
         self.assertIn("does not support a requested option: listener.protocol", reply.sentence)
-        self.assertEqual((await self.ask("GET", "loadbalancers")).body, {"loadbalancers": []})
+        self.assertEqual((await self.ask("GET", "loadbalancers")).body["loadbalancers"], [])
 
     async def test_a_taken_address_is_a_conflict(self) -> None:
         await self.load_balancer()
@@ -147,7 +147,7 @@ class LoadBalancerTests(ApiCase):
             reply = await self.ask("GET", f"loadbalancers{query}")
             self.assertEqual(reply.body["loadbalancers"], expected, query)
         reply = await self.ask("GET", "loadbalancers?fields=id&fields=name&name=a")
-        self.assertEqual(reply.body, {"loadbalancers": [{"id": first["id"], "name": "a"}]})
+        self.assertEqual(reply.body["loadbalancers"], [{"id": first["id"], "name": "a"}])
         for query in ("?nme=a", "?name=%ff", "?fields=nme"):
             self.assertEqual((await self.ask("GET", f"loadbalancers{query}")).status, 400)
 
@@ -265,7 +265,7 @@ class FullTreeTests(ApiCase):
             self.assertEqual(reply.status, status, reply)
             self.assertIn(word, reply.sentence)
         for kind in ("loadbalancers", "listeners", "pools", "healthmonitors"):
-            self.assertEqual((await self.ask("GET", kind)).body, {kind: []})
+            self.assertEqual((await self.ask("GET", kind)).body[kind], [])
 
 
 class WithoutAmphoraeTests(ApiCase):

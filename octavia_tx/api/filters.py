@@ -1,0 +1,145 @@
+"""By what a list may be filtered and sorted: every attribute that an answer shows, as the model's class has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address
+from typing import Any
+
+from attrs import AttrsInstance, fields, frozen
+
+from octavia_tx.api.types import canonical_uuid
+from octavia_tx.db.selection import Condition
+from octavia_tx.errors import InvalidInput
+
+Decode = Callable[[str, str], Any]  # where it stands, what was given
+
+
+@frozen
+class Filter:
+    """
+    One argument by which a list may be filtered.
+
+    @ivar column: what it is about; C{how}: the kind of condition, see C{sql/condition.sql}.
+    @ivar sorts: whether lists may be sorted by it, too.
+    """
+
+    column: str
+    decode: Decode
+    how: str = "equals"
+    sorts: bool = False
+
+    def condition(self, where: str, given: str) -> Condition:
+        """
+        What must hold of the objects that an argument asks for.
+
+        @raise InvalidInput: no object could ever have such a value.
+        """
+        if given == "" and self.how in ("equals", "contains"):
+            return Condition("empty", self.column)
+        return Condition(self.how, self.column, self.decode(where, given))
+
+
+def uuid(where: str, given: str) -> str:
+    """An object's id."""
+    found = canonical_uuid(given)
+    if found is None:
+        raise InvalidInput(where, given, "a UUID")
+    return found
+
+
+def text(where: str, given: str) -> str:
+    """Any text, but what PostgreSQL can't hold."""
+    if "\0" in given:
+        raise InvalidInput(where, given, "a text without NUL")
+    return given
+
+
+def yes_or_no(where: str, given: str) -> bool:
+    """A truth value in a query string."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if given.lower() not in words:
+        raise InvalidInput(where, given, "true or false")
+    return words[given.lower()]
+
+
+def _number(kind: type[int] | type[float], where: str, given: str) -> float:
+    try:
+        number = kind(given) if len(given) < 40 and given.isascii() and "_" not in given else None
+    except ValueError:
+        number = None
+    if number is None or not -(2**63) <= number < 2**63:
+        raise InvalidInput(where, given, "an integer" if kind is int else "a number")
+    return number
+
+
+def _address(where: str, given: str) -> str:
+    try:
+        found = ip_address(given)
+    except ValueError:
+        found = None
+    if found is None or getattr(found, "scope_id", None):
+        raise InvalidInput(where, given, "an IP address")
+    return str(found)
+
+
+def _moment(where: str, given: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        raise InvalidInput(where, given, "a moment in UTC as 2030-12-31T23:59:59") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _json(where: str, given: str) -> str:
+    try:
+        return json.dumps(json.loads(text(where, given)))
+    except (ValueError, RecursionError):
+        raise InvalidInput(where, given, "JSON, as it is shown") from None
+
+
+# By the beginning of a field's annotation: the kind of condition, how values are read, whether lists are sorted by it.
+_BY_TYPE: tuple[tuple[str, Any, Any, Any], ...] = (
+    ("tuple[AdditionalVip", "equals", _json, False),
+    ("tuple", "contains", text, False),
+    ("dict", "equals", _json, False),
+    ("SessionPersistence", "equals", _json, False),
+    ("bool", "equals", yes_or_no, True),
+    ("int", "equals", partial(_number, int), True),
+    ("float", "equals", partial(_number, float), True),
+    ("datetime", "equals", _moment, True),
+    ("", "equals", text, True),
+)
+
+
+def _of(name: str, annotation: str) -> Filter:
+    if annotation.startswith("tuple") and name.endswith("_ids"):
+        return Filter(name, uuid, "contains")
+    if annotation.startswith("str"):
+        if name == "id" or (name.endswith("_id") and name not in ("project_id", "compute_id", "image_id")):
+            return Filter(name, uuid, sorts=True)
+        if name.endswith(("address", "_ip")):
+            return Filter(name, _address, sorts=True)
+    return next(
+        Filter(name, decode, how, sorts) for kind, how, decode, sorts in _BY_TYPE if annotation.startswith(kind)
+    )
+
+
+def filters_of(model: type[AttrsInstance], shown: Iterable[str], further: Mapping[str, Filter]) -> dict[str, Filter]:
+    """
+    The filters of a kind of object.
+
+    @param shown: the keys of its answers; those that are fields of the class by the same name may be filtered by.
+    @param further: those that are called otherwise, or go by what hangs on the object.
+    """
+    annotations = {a.name: str(a.type) for a in fields(model)}
+    own = {name: _of(name, annotations[name]) for name in shown if name in annotations and name != "tags"}
+    return {**own, **further}
+
+
+def named(column: str) -> Filter:
+    """A filter for a column of another object's id, where the argument is called otherwise."""
+    return Filter(column, uuid, sorts=True)

@@ -1,0 +1,113 @@
+"""How many objects a project may have: C{quotas}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from octavia_tx.api import query
+from octavia_tx.api.call import Answer, Call
+from octavia_tx.api.codec import Field, Fields
+from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.types import Integer
+from octavia_tx.db import quotas
+from octavia_tx.errors import InvalidInput
+from octavia_tx.model.quota import KINDS, Quota
+
+_LIMIT = Integer(-1, 2_000_000_000)
+_OTHERWISE = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor"}
+"""Kinds that some clients spell in one word."""
+
+FIELDS = Fields("quota", tuple(Field(name, _LIMIT) for name in (*KINDS, *_OTHERWISE)))
+
+
+def _shown(call: Call, quota: Quota) -> dict[str, Any]:
+    """The limits that hold for a project."""
+    limits = quota.over(call.parts.quotas)
+    return {**limits, **{alias: limits[kind] for alias, kind in _OTHERWISE.items()}}
+
+
+def _of_project(call: Call, quota: Quota) -> dict[str, Any]:
+    return {**_shown(call, quota), "project_id": quota.project_id, "tenant_id": quota.project_id}
+
+
+def _meant(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The limits that a body sets, under one name each."""
+    limits: dict[str, Any] = {}
+    for name, limit in given.items():
+        kind = _OTHERWISE.get(name, name)
+        if kind in limits and limits[kind] != limit:
+            raise InvalidInput(f"quota.{name}", limit, f"the same as {kind}, which it is another name of")
+        limits[kind] = limit
+    return limits
+
+
+async def _list(call: Call) -> Answer:
+    """Of the projects that have limits of their own."""
+    asked = query.read(call.arguments, {}, frozenset({*KINDS, *_OTHERWISE, "project_id", "tenant_id"}), tagged=False)
+    project = asked.project_id
+    if not call.rule.everywhere(call.caller):
+        project = call.caller.project_id if project is None else project
+        call.permit(project)
+    async with call.parts.database.transaction(read_only=True) as tx:
+        found = await quotas.find(tx, project, asked.marker, None if asked.limit is None else asked.limit + 1)
+    page = found if asked.limit is None else found[: asked.limit]
+    links = []
+    if len(page) < len(found):
+        kept = [(name, value) for name, value in call.arguments if name != "marker"]
+        href = f"{call.url}?{urlencode([*kept, ('marker', page[-1].project_id)])}"
+        links.append({"rel": "next", "href": href})
+    shown = [asked.project(_of_project(call, quota)) for quota in page]
+    return Answer(200, {"quotas": shown, "quotas_links": links})
+
+
+async def _show(call: Call) -> Answer:
+    query.only(call.arguments)
+    project_id = call.ids["project_id"]
+    call.permit(project_id)
+    async with call.parts.database.transaction(read_only=True) as tx:
+        quota = await quotas.get(tx, project_id)
+    return Answer(200, {"quota": _of_project(call, quota)})
+
+
+async def _show_defaults(call: Call) -> Answer:
+    query.only(call.arguments)
+    return Answer(200, {"quota": _shown(call, Quota(project_id=""))})
+
+
+async def _show_default(call: Call) -> Answer:
+    query.only(call.arguments)
+    project_id = call.ids["project_id"]
+    call.permit(project_id)
+    return Answer(200, {"quota": _of_project(call, Quota(project_id=project_id))})
+
+
+async def _change(call: Call) -> Answer:
+    query.only(call.arguments)
+    project_id = call.ids["project_id"]
+    call.permit(project_id)
+    limits = _meant(FIELDS.change(call.given("quota")))
+    async with call.parts.database.transaction() as tx:
+        quota = await quotas.change(tx, project_id, limits, call.now())
+    return Answer(202, {"quota": _of_project(call, quota)})
+
+
+async def _reset(call: Call) -> Answer:
+    """From now on the system's limits hold for the project."""
+    query.only(call.arguments)
+    project_id = call.ids["project_id"]
+    call.permit(project_id)
+    async with call.parts.database.transaction() as tx:
+        await quotas.reset(tx, project_id)
+    return Answer(202)
+
+
+ROUTES = (
+    Route("GET", "quotas", _list, Document(summary="Limits of the projects that have their own.")),
+    Route("GET", "quotas/defaults", _show_defaults, Document(summary="The system's limits.")),
+    Route("GET", "quotas/<project_id>", _show, Document(summary="A project's limits.")),
+    Route("GET", "quotas/<project_id>/default", _show_default, Document(summary="What a project's limits would be.")),
+    Route("PUT", "quotas/<project_id>", _change, Document(summary="Set limits.", status=202, takes=FIELDS)),
+    Route("DELETE", "quotas/<project_id>", _reset, Document(summary="Take limits away.", status=202)),
+)
