@@ -13,14 +13,14 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from octavia_tx.errors import OctaviaError
+from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.model import regex
 from octavia_tx.model.l7 import REDIRECT_CODE
 from octavia_tx.model.resources import L7Rule
 from octavia_tx.model.statuses import L7Comparison
 
 
-class Unrenderable(OctaviaError):
+class Unrenderable(IncompatibleConfiguration):
     """A load balancer can't be put into haproxy's words: a value is unsafe, or haproxy can't do what it asks."""
 
 

@@ -11,7 +11,9 @@ from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 
 # States in which an amphora has a machine, unless something happened to it.
-_HAS_MACHINE = frozenset({AmphoraState.BOOTING, AmphoraState.READY, AmphoraState.ALLOCATED})
+_HAS_MACHINE = frozenset(
+    {AmphoraState.BOOTING, AmphoraState.READY, AmphoraState.ALLOCATED, AmphoraState.DRAINING},
+)
 
 
 async def gather(work: Work) -> Situation | None:
@@ -19,6 +21,8 @@ async def gather(work: Work) -> Situation | None:
     The present situation of the load balancer; C{None} when it doesn't exist any more.
 
     Compute is asked only after a failure: as long as all goes well, the rows are right, and asking takes time.
+
+    @raise CloudError: its provider isn't enabled any more.
     """
     async with work.means.database.transaction() as tx:
         load_balancer = await load_balancers.get(tx, work.lease.load_balancer_id)
@@ -30,6 +34,7 @@ async def gather(work: Work) -> Situation | None:
     ) and load_balancer.provisioning_status is not ProvisioningStatus.PENDING_DELETE
     return Situation(
         load_balancer=load_balancer,
+        by_amphorae=work.means.providers.enabled(load_balancer.provider).amphorae,
         amphorae=found,
         gone=await _gone(work, found) if doubted else frozenset(),
         fresh_id=str(uuid4()),

@@ -11,6 +11,9 @@ the rows are a situation like any other:
   - Every step may be done again. One that was done but not recorded is simply done again.
   - An amphora is kept if it can serve, or can come to; of several, the one that is farthest. All others are retired,
     and B{before} the kept one is made to serve: on some networks two machines with one VIP would quarrel about it.
+  - But one that is C{DRAINING}, since somebody wants it replaced, serves on until the kept one runs the wanted
+    revision. Only then it is told to accept no more; when its connections have ended, or had their time, it is retired.
+    All that are replaced are told before any is waited for.
   - The VIP comes first, because it is quick and because it's what can fail for a reason of the tenant's.
   - An amphora that runs no revision yet may not be plumbed to the VIP. One that does, is.
   - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
@@ -18,13 +21,18 @@ the rows are a situation like any other:
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
+A load balancer of a provider that brings its own machines never gets an amphora: its address is allocated here, and all
+else is the provider's, in one step that is done again until it succeeds.
+
 Amphorae that don't answer aren't replaced here: that is failover's decision. One that never came up, or whose machine
 is gone, can't be waited for, and is.
 """
 
 from __future__ import annotations
 
+from octavia_tx.controller.drains import AwaitDrained, DrainAmphora
 from octavia_tx.controller.situation import Situation
+from octavia_tx.controller.step import Step
 from octavia_tx.controller.steps import (
     AllocateVip,
     Apply,
@@ -33,10 +41,12 @@ from octavia_tx.controller.steps import (
     EnsureMachine,
     ForgetLoadBalancer,
     PlugVip,
+    Provide,
     ReleaseVip,
+    RenewSettings,
     RequestAmphora,
     RetireAmphora,
-    Step,
+    Withdraw,
 )
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
@@ -49,19 +59,36 @@ def plan(situation: Situation) -> tuple[Step, ...]:
     """The steps from this situation to the wanted one, in order; none when it is the wanted one."""
     if situation.load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
         return _removal(situation)
+    if not situation.by_amphorae:
+        return _vip(situation) + _provision(situation)
     kept = _kept(situation)
-    retired = tuple(s for a in situation.amphorae if a is not kept for s in _retirement(a))
-    return _vip(situation) + retired + _service(situation, kept)
+    leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
+    retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
+    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
     retired = tuple(s for a in situation.amphorae for s in _retirement(a))
-    return (*retired, ReleaseVip(), ForgetLoadBalancer())
+    withdrawn = () if situation.by_amphorae else (Withdraw(),)
+    return (*retired, *withdrawn, ReleaseVip(), ForgetLoadBalancer())
+
+
+def _provision(situation: Situation) -> tuple[Step, ...]:
+    """Have the load balancer's own provider serve the wanted revision."""
+    load_balancer = situation.load_balancer
+    served = load_balancer.applied_revision == load_balancer.revision
+    return () if served and load_balancer.provisioning_status is ProvisioningStatus.ACTIVE else (Provide(),)
 
 
 def _retirement(amphora: Amphora) -> tuple[Step, ...]:
     destroy = DestroyMachine(amphora.id)
     return (destroy,) if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id), destroy)
+
+
+def _farewell(leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
+    """Let the amphorae go that were replaced."""
+    told = tuple(DrainAmphora(a.id) for a in leaving if a.withdrawn_at is None)
+    return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(a)))
 
 
 def _kept(situation: Situation) -> Amphora | None:
@@ -90,4 +117,6 @@ def _service(situation: Situation, kept: Amphora | None) -> tuple[Step, ...]:
     served = kept.applied_revision == load_balancer.applied_revision == load_balancer.revision
     if not served or load_balancer.provisioning_status is not ProvisioningStatus.ACTIVE:
         steps += (Apply(kept.id),)
+    if kept.config_due:
+        steps += (RenewSettings(kept.id),)
     return steps

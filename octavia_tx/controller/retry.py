@@ -5,7 +5,10 @@ from __future__ import annotations
 from attrs import frozen
 
 from octavia_tx.controller.work import ConvergenceSettings
-from octavia_tx.errors import ConfigurationRejected, RequestError
+from octavia_tx.errors import ConfigurationRejected, IncompatibleConfiguration, RequestError
+
+# What the same attempt hardly mends; the tenant should know at once.
+_FINAL = (ConfigurationRejected, IncompatibleConfiguration, RequestError)
 
 
 @frozen(kw_only=True)
@@ -28,7 +31,7 @@ def judge(
     @param chance: 0 to 1, at random: those who failed together don't come back together.
     """
     jitter = 0.75 + chance / 2
-    if isinstance(error, ConfigurationRejected | RequestError) or pending >= settings.give_up_after:
+    if isinstance(error, _FINAL) or pending >= settings.give_up_after:
         return Verdict(delay=settings.slow_retry * jitter, shown=True)
     growing = settings.first_retry * 2.0 ** min(attempts, 32)
     return Verdict(delay=min(growing, settings.longest_retry) * jitter, shown=False)

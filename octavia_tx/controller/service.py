@@ -19,6 +19,7 @@ from octavia_tx.controller.work import ConvergenceSettings, Means, Work
 from octavia_tx.db import leases
 from octavia_tx.db.database import Database
 from octavia_tx.db.leases import Lease
+from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DatabaseUnavailable
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 
@@ -46,6 +47,7 @@ class ControllerService(Service):
         network: INetworkDriver,
         amphora_driver: IAmphoraDriver,
         boots: BootMaterial,
+        providers: Providers,
         settings: ConvergenceSettings,
         *,
         chance: Callable[[], float] = random,
@@ -57,6 +59,7 @@ class ControllerService(Service):
             network=network,
             driver=amphora_driver,
             boots=boots,
+            providers=providers,
             settings=settings,
         )
         self._chance = chance

@@ -13,11 +13,13 @@ class Situation:
     """
     All that a plan is made of. Steps give the situation that follows from them.
 
+    @ivar by_amphorae: whether we provide the load balancer, with amphorae; if not, its provider does.
     @ivar gone: ids of amphorae whose machine is known not to exist any more.
     @ivar fresh_id: an id for a new amphora, should one be needed.
     """
 
     load_balancer: LoadBalancer
+    by_amphorae: bool = True
     amphorae: tuple[Amphora, ...] = ()
     gone: frozenset[str] = frozenset()
     fresh_id: str
@@ -37,6 +39,7 @@ class Situation:
 
     @property
     def has_vip(self) -> bool:
-        """Whether the network has given the front-end address; the tenant alone never names all four."""
+        """Whether the network has given all front-end addresses; the tenant alone never names all of the VIP's four."""
         lb = self.load_balancer
-        return None not in (lb.vip_address, lb.vip_port_id, lb.vip_subnet_id, lb.vip_network_id)
+        additional = [part for v in lb.additional_vips for part in (v.ip_address, v.port_id, v.subnet_id)]
+        return None not in (lb.vip_address, lb.vip_port_id, lb.vip_subnet_id, lb.vip_network_id, *additional)

@@ -29,7 +29,7 @@ def _among(*words: str) -> Callable[[Any], bool]:
 _SUPPORTED: dict[type, tuple[str, _Table]] = {
     LoadBalancer: (
         "loadbalancer",
-        {"additional_vips": _empty, "vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
+        {"vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
     ),
     Listener: (
         "listener",
@@ -81,6 +81,7 @@ class AmphoraProvider:
 
     name = "amphora"
     description = "The Octavia Amphora driver."
+    amphorae = True
 
     def __init__(self, *, accept_all: bool = False) -> None:
         self.accept_all = accept_all
@@ -92,6 +93,12 @@ class AmphoraProvider:
             for child in tree.children():
                 _check(child)
         return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
+
+    async def provide(self, tree: Tree) -> None:
+        """Nothing: the controller does, with amphorae."""
+
+    async def withdraw(self, load_balancer_id: str) -> None:
+        """Nothing, as L{provide}."""
 
 
 def _with(given: Any) -> str:

@@ -1,4 +1,4 @@
-"""The providers by name, and what the API asks of them before it writes anything."""
+"""The providers by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import frozen
 from zope.interface import implementer
 
-from octavia_tx.errors import InvalidInput
+from octavia_tx.errors import CloudError, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
@@ -22,8 +22,19 @@ class Alias:
     description: str
     provider: IProviderDriver
 
+    @property
+    def amphorae(self) -> bool:
+        """See L{IProviderDriver}, as for all of these."""
+        return self.provider.amphorae
+
     async def check(self, tree: Tree) -> Mapping[str, str]:
         return await self.provider.check(tree)
+
+    async def provide(self, tree: Tree) -> None:
+        await self.provider.provide(tree)
+
+    async def withdraw(self, load_balancer_id: str) -> None:
+        await self.provider.withdraw(load_balancer_id)
 
 
 class Providers:
@@ -63,3 +74,14 @@ class Providers:
         """
         provider = self._providers.get(load_balancer.provider)
         return {} if provider is None else await provider.check(tree)
+
+    def enabled(self, name: str) -> IProviderDriver:
+        """
+        The provider of a load balancer that exists.
+
+        @raise CloudError: it isn't enabled any more.
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            raise CloudError(f"Provider {name!r} isn't enabled. Enabled: {', '.join(self._providers)}.")
+        return provider

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
-from octavia_tx.config import Settings
+from octavia_tx.config import ControllerSettings, Settings
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.service import ControllerService, ConvergenceSettings
 from octavia_tx.resources import Resources, entered
@@ -52,12 +52,6 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         interval=settings.health.interval,
         templates=Path(settings.amphora.templates) if settings.amphora.templates else None,
     )
-    convergence = ConvergenceSettings(
-        lease_seconds=settings.controller.lease,
-        concurrency=settings.controller.concurrency,
-        boot_timeout=settings.controller.boot_timeout,
-        give_up_after=settings.controller.give_up_after,
-    )
     await entered(
         stack,
         ControllerService(
@@ -67,11 +61,23 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
             parts.network(),
             parts.amphora_driver(authority, renderer),
             boots,
-            convergence,
+            parts.providers(),
+            _convergence(settings.controller),
         ),
     )
     if api:
         await parts.api(database)
+
+
+def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
+    return ConvergenceSettings(
+        lease_seconds=settings.lease,
+        concurrency=settings.concurrency,
+        boot_timeout=settings.boot_timeout,
+        drain=settings.drain,
+        give_up_after=settings.give_up_after,
+        history=settings.history,
+    )
 
 
 def makeService(options: Options) -> IService:

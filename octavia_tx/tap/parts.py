@@ -37,6 +37,7 @@ from octavia_tx.cloud.process import ProcessCompute
 from octavia_tx.cloud.threads import Threads
 from octavia_tx.config import Settings
 from octavia_tx.controller.amphora_api import AmphoraApi
+from octavia_tx.controller.preview import Preview
 from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
@@ -44,7 +45,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -193,14 +194,21 @@ class Parts:
         port = self._listen("health.listen", settings.listen, service.receiver)
         return settings.listen.reachable(port)
 
+    def providers(self) -> Providers:
+        """Those who provide load balancers, as the API and the controller know them."""
+        return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
+
+    def preview(self) -> IPreview:
+        """What a controller would do, for who only wants to know."""
+        return Preview(self.renderer().render, self.providers())
+
     async def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
-        provider = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
         api = Api(
             ApiParts(
                 clock=self.reactor,
                 database=database,
-                providers=Providers((provider,)),
+                providers=self.providers(),
                 network=self.network(),
                 identity=await self.identity(),
             ),

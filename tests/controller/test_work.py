@@ -29,6 +29,7 @@ class Pausing(SynchronousTestCase):
             network=nobody,
             driver=nobody,
             boots=nobody,
+            providers=nobody,
             settings=ConvergenceSettings(),
         )
         self.assertEqual(evolve(means).now(), datetime(1970, 1, 1, tzinfo=UTC))

@@ -8,20 +8,23 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.work import ConvergenceSettings, Means, Work
-from octavia_tx.db import amphorae, leases, load_balancers
+from octavia_tx.db import amphorae, failover, leases, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import DatabaseUnavailable
+from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.registry import Providers
+from octavia_tx.errors import DatabaseUnavailable, DriverError
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault, Faults, Killed, ModelAmphorae, ModelCompute, ModelNetwork
+from octavia_tx.testing.provider import MemoryProvider
 
 # Retries come at once, as tests don't wait; leases are long enough never to be renewed.
 HASTY = ConvergenceSettings(
@@ -29,10 +32,10 @@ HASTY = ConvergenceSettings(
 )
 
 
-def tree() -> Tree:
+def tree(**asked_for: Any) -> Tree:
     """What a tenant asks for: a load balancer with a listener."""
     now = datetime.now(UTC)
-    load_balancer = LoadBalancer(id=str(uuid4()), project_id="blue", created_at=now)
+    load_balancer = LoadBalancer(id=str(uuid4()), project_id="blue", created_at=now, **asked_for)
     listener = Listener(
         id=str(uuid4()),
         project_id="blue",
@@ -57,6 +60,21 @@ class MortalDatabase:
             yield tx
 
 
+@define
+class MortalProvider(MemoryProvider):
+    """A provider whose every call is a point of a L{Faults}."""
+
+    faults: Faults = field(factory=Faults)
+
+    async def provide(self, tree: Tree) -> None:
+        async with self.faults.point("provider.provide", DriverError):
+            await super().provide(tree)
+
+    async def withdraw(self, load_balancer_id: str) -> None:
+        async with self.faults.point("provider.withdraw", DriverError):
+            await super().withdraw(load_balancer_id)
+
+
 class World:
     """@param script: what goes wrong, by the number of the call."""
 
@@ -74,6 +92,7 @@ class World:
         self.compute = ModelCompute(self.faults)
         self.network = ModelNetwork(self.faults)
         self.amphorae = ModelAmphorae(self.compute, self.faults, silent_for=silent_for)
+        self.provider = MortalProvider(faults=self.faults)
         self.means = Means(
             clock=reactor,
             database=MortalDatabase(database, self.faults),  # type: ignore[arg-type]
@@ -81,13 +100,14 @@ class World:
             network=self.network,
             driver=self.amphorae,
             boots=boots,
+            providers=Providers((AmphoraProvider(), self.provider)),
             settings=settings,
         )
 
     # Tenants.
 
-    async def create(self) -> LoadBalancer:
-        asked = tree()
+    async def create(self, **asked_for: Any) -> LoadBalancer:
+        asked = tree(**asked_for)
         async with self.database.transaction() as tx:
             await load_balancers.insert(tx, asked)
         return asked.load_balancer
@@ -96,6 +116,10 @@ class World:
         async with self.database.transaction() as tx:
             changed = await load_balancers.change(tx, id)
             await load_balancers.update(tx, evolve(changed, name=f"revision {changed.revision}"))
+
+    async def fail_over(self, id: str) -> None:
+        async with self.database.transaction() as tx:
+            await failover.of_load_balancer(tx, id)
 
     async def delete(self, id: str) -> None:
         async with self.database.transaction() as tx:

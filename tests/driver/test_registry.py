@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
+from zope.interface.verify import verifyObject
 
 from octavia_tx.driver.amphora import AmphoraProvider
-from octavia_tx.driver.registry import Providers
-from octavia_tx.errors import IncompatibleConfiguration, InvalidInput
+from octavia_tx.driver.registry import Alias, Providers
+from octavia_tx.errors import CloudError, IncompatibleConfiguration, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.tree import Tree
+from octavia_tx.testing.provider import MemoryProvider
 from tests.model.test_validation import BALANCER, listener
 
-
-@implementer(IProviderDriver)
-class Other:
-    """A provider that refuses nothing."""
-
-    name = "other"
-    description = "Another."
-
-    async def check(self, tree: Tree) -> Mapping[str, str]:
-        """Fine."""
-        return {}
+OTHER = MemoryProvider(name="other", description="Another.")
 
 
 class ProvidersTests(SynchronousTestCase):
     """Several providers, one of them the default."""
 
-    providers = Providers((AmphoraProvider(), Other()))
+    providers = Providers((AmphoraProvider(), OTHER))
 
     def test_clients_find_the_names_that_they_expect(self) -> None:
         self.assertEqual(
@@ -46,8 +35,8 @@ class ProvidersTests(SynchronousTestCase):
 
     def test_the_first_is_the_default(self) -> None:
         self.assertEqual(self.providers.default, "amphora")
-        self.assertEqual(Providers((Other(),)).default, "other")
-        self.assertEqual(Providers((Other(),)).descriptions(), (("other", "Another."),))
+        self.assertEqual(Providers((OTHER,)).default, "other")
+        self.assertEqual(Providers((OTHER,)).descriptions(), (("other", "Another."),))
 
     def test_an_unknown_name_is_refused_and_the_known_ones_told(self) -> None:
         self.assertEqual(self.providers.known("octavia", "loadbalancer.provider"), "octavia")
@@ -63,3 +52,19 @@ class ProvidersTests(SynchronousTestCase):
                 self.failureResultOf(asked, IncompatibleConfiguration)
             else:
                 self.successResultOf(asked)
+
+    def test_the_controller_gets_it_by_its_name_while_it_is_enabled(self) -> None:
+        self.assertIs(self.providers.enabled("other"), OTHER)
+        self.assertTrue(self.providers.enabled("octavia").amphorae)
+        self.assertFalse(Providers((OTHER,)).enabled("other").amphorae)
+        error = self.assertRaises(CloudError, self.providers.enabled, "forgotten")
+        self.assertIn("'forgotten' isn't enabled", str(error))
+
+    def test_an_alias_is_a_provider_too(self) -> None:
+        alias = Alias("further", "Another name.", OTHER)
+        verifyObject(IProviderDriver, alias)
+        tree = Tree(load_balancer=BALANCER)
+        self.successResultOf(Deferred.fromCoroutine(alias.provide(tree)))
+        self.assertEqual(OTHER.provided, {BALANCER.id: tree})
+        self.successResultOf(Deferred.fromCoroutine(alias.withdraw(BALANCER.id)))
+        self.assertEqual(OTHER.provided, {})
