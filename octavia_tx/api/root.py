@@ -14,6 +14,10 @@ from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
 from octavia_tx.api import (
+    availabilityzoneprofiles,
+    availabilityzones,
+    flavorprofiles,
+    flavors,
     front,
     healthmonitors,
     l7policies,
@@ -37,7 +41,10 @@ from octavia_tx.errors import Forbidden, OctaviaError
 from octavia_tx.model.caller import Caller
 
 _NOBODY = Caller(project_id=None)
-_RESOURCES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, quotas, providers)
+_RESOURCES = (
+    *(loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, quotas, providers),
+    *(flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles),
+)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
 
@@ -164,7 +171,9 @@ class Api:
 
 def _spelled(name: str, value: str) -> str:
     """An id out of a path: a UUID as it is usually spelled. Projects are keystone's, which spells theirs otherwise."""
-    identifier = None if name in ("project_id", "name") else canonical_uuid(value)
+    if name == "name":
+        return value
+    identifier = None if name == "project_id" else canonical_uuid(value)
     return identifier or shown(value)
 
 

@@ -94,14 +94,17 @@ class ApiCase(PostgresCase):
     identity: Any = NoAuth()
     quotas: dict[str, int] = {}
 
+    def providers(self) -> Providers:
+        """Those who provide load balancers."""
+        return Providers((AmphoraProvider(accept_all=self.accept_all),))
+
     async def _prepare(self) -> None:
         await super()._prepare()
-        provider = AmphoraProvider(accept_all=self.accept_all)
         self.api = Api(
             Parts(
                 clock=reactor,
                 database=self.database,
-                providers=Providers((provider,)),
+                providers=self.providers(),
                 network=TwoSubnets(),
                 identity=self.identity,
                 quotas=self.quotas,
