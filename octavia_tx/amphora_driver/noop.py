@@ -21,5 +21,12 @@ class NoopDriver:
     async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
         """See L{IAmphoraDriver.apply}."""
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}."""
+        return 0
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """See L{IAmphoraDriver.configure}."""
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -21,15 +21,15 @@ def _shown(encode: Encoder, value: Any) -> dict[str, Any]:
 
 def status_tree(tree: Tree) -> dict[str, Any]:
     """
-    The whole tree; a pool stands below each listener that uses it. Of a listener's L7 policies only those are told that
-    miss something.
+    The whole tree; a pool stands below each listener that uses it, also through an L7 policy. Of a listener's L7
+    policies only those are told that miss something.
     """
     pools = {pool.id: _pool(tree, pool) for pool in tree.pools}
     listeners = []
     for listener in tree.listeners:
-        used = pools.get(listener.default_pool_id or "")
         policies = [_shown(_brief, p) for p in tree.policies_of(listener.id) if p.incomplete is not None]
-        shown = {**_shown(_brief, listener), "pools": [] if used is None else [used]}
+        used = [pools[pool.id] for pool in tree.pools_of(listener)]
+        shown = {**_shown(_brief, listener), "pools": used}
         listeners.append({**shown, "l7policies": policies} if policies else shown)
     return {"statuses": {"loadbalancer": {**_shown(_brief, tree.load_balancer), "listeners": listeners}}}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zope.interface import implementer
@@ -11,8 +11,8 @@ from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.flavor import Terms
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
-from octavia_tx.model.statuses import MonitorType, Protocol
+from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.statuses import L7RuleType, MonitorType, Protocol
 from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
@@ -31,7 +31,7 @@ def _among(*words: str) -> Callable[[Any], bool]:
 _SUPPORTED: dict[type, tuple[str, _Table]] = {
     LoadBalancer: (
         "loadbalancer",
-        {"additional_vips": _empty, "vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
+        {"vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
     ),
     Listener: (
         "listener",
@@ -57,6 +57,15 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     HealthMonitor: (
         "healthmonitor",
         {"type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)},
+    ),
+    L7Policy: ("l7policy", {}),
+    L7Rule: (
+        "rule",
+        {
+            "type": _among(
+                L7RuleType.HOST_NAME, L7RuleType.PATH, L7RuleType.FILE_TYPE, L7RuleType.HEADER, L7RuleType.COOKIE
+            )
+        },
     ),
 }
 
@@ -107,11 +116,9 @@ class AmphoraProvider:
             if option in terms.flavor and not supported(terms.flavor[option]):
                 given = f"{terms.flavor[option]!s:.80}"
                 raise IncompatibleConfiguration(f"loadbalancer.flavor_id, whose {option} is {given}: {missing}.")
-        objects: tuple[Iterable[Any], ...] = (tree.listeners, tree.pools, tree.members, tree.health_monitors)
         _check(tree.load_balancer)
-        for kind in objects:
-            for value in kind:
-                _check(value)
+        for child in tree.children():
+            _check(child)
 
     async def provide(self, tree: Tree, terms: Terms) -> None:
         """Nothing: the controller does, with amphorae."""

@@ -30,6 +30,6 @@ def makeService(options: Options) -> IService:
         parts = Parts(reactor, options.settings, stack)
         parts.heed_hangup()
         providers = parts.providers()
-        parts.api(await parts.database(owner=False), providers)
+        await parts.api(await parts.database(owner=False), providers)
 
     return Resources(opening, partial(fatal, reactor))

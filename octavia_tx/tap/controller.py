@@ -67,7 +67,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         ),
     )
     if api:
-        parts.api(database, providers)
+        await parts.api(database, providers)
 
 
 def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
@@ -75,7 +75,9 @@ def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
         lease_seconds=settings.lease,
         concurrency=settings.concurrency,
         boot_timeout=settings.boot_timeout,
+        drain=settings.drain,
         give_up_after=settings.give_up_after,
+        history=settings.history,
     )
 
 

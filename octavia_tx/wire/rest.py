@@ -17,6 +17,7 @@ VERSION_PATH: Final = "/"
 INFO_PATH: Final = "/1.0/info"
 DETAILS_PATH: Final = "/1.0/details"
 LISTENERS_PATH: Final = "/1.0/listeners"
+CONFIG_PATH: Final = "/1.0/config"
 
 
 def haproxy_path(amphora_id: str, load_balancer_id: str) -> str:
@@ -30,7 +31,7 @@ def haproxy_text_path(load_balancer_id: str) -> str:
 
 
 def action_path(load_balancer_id: str, action: str) -> str:
-    """PUT: C{start}, C{stop} or C{reload}."""
+    """PUT: C{start}, C{stop}, C{reload}, or C{drain}, which tells in C{connections} how many there are still."""
     return f"/1.0/loadbalancer/{load_balancer_id}/{action}"
 
 

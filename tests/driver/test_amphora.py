@@ -15,6 +15,7 @@ from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import L7Policy
 from octavia_tx.model.tree import Tree
+from tests.model.test_l7 import policy, rule
 from tests.model.test_validation import BALANCER, NOW, listener, member, monitor, pool
 
 
@@ -64,11 +65,17 @@ class AmphoraProviderTests(SynchronousTestCase):
             self.refuses(name, pools=(pool(**{name: "secret"}),))
         self.refuses("tls_enabled", pools=(pool(tls_enabled=True),))
 
-    def test_it_has_one_vip_and_no_rules_for_it(self) -> None:
-        self.refuses("additional_vips", load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
+    def test_it_has_any_number_of_vips_and_no_rules_for_them(self) -> None:
+        self.check(load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
         self.refuses("vip_qos_policy_id", load_balancer=evolve(BALANCER, vip_qos_policy_id="q"))
         self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
         self.refuses("member.request_sriov", members=(member("192.0.2.2", vnic_type="direct"),))
+
+    def test_its_rules_look_at_requests_and_not_at_certificates(self) -> None:
+        for kind in ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE"):
+            self.check(listeners=(listener(),), l7policies=(policy(),), l7rules=(rule(kind),))
+        for kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD"):
+            self.refuses(f"rule.type with the value {kind}", l7policies=(policy(),), l7rules=(rule(), rule(kind)))
 
     def test_what_a_flavor_asks_for_and_nothing_here_can_do_is_refused_by_name(self) -> None:
         for option, given in (("loadbalancer_topology", "ACTIVE_STANDBY"), ("front_end", "L3"), ("sriov_vip", True)):

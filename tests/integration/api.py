@@ -16,14 +16,14 @@ from zope.interface import implementer
 
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth
-from octavia_tx.api.root import Api
+from octavia_tx.api.root import Api, Served
+from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from tests.integration.postgres import PostgresCase
 
 NETWORK = "a0000000-0000-4000-8000-000000000000"
@@ -56,6 +56,11 @@ class TwoSubnets:
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         raise NotImplementedError
 
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
+        raise NotImplementedError
+
     async def release_vip(self, load_balancer: LoadBalancer) -> None:
         raise NotImplementedError
 
@@ -79,9 +84,13 @@ class Reply:
 
 
 class ApiCase(PostgresCase):
-    """@ivar base: the URL that stands before C{/v2/lbaas}."""
+    """
+    @cvar further: what is served beside the usual routes.
+    @ivar base: the URL that stands before C{/v2/lbaas}.
+    """
 
     accept_all = False
+    further: tuple[Served, ...] = ()
     identity: Any = NoAuth()
     quotas: dict[str, int] = {}
 
@@ -99,7 +108,8 @@ class ApiCase(PostgresCase):
                 network=TwoSubnets(),
                 identity=self.identity,
                 quotas=self.quotas,
-            )
+            ),
+            self.further,
         )
         site = Site(self.api.resource(), requestFactory=BoundedRequest)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
