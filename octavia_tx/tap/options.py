@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+from octavia_tx import tracing
 from octavia_tx.config import Settings
 from octavia_tx.errors import OctaviaError, SettingsError
 from octavia_tx.settings_file import load
@@ -32,7 +33,8 @@ class DaemonOptions(usage.Options):
     settings: Settings
 
     def postOptions(self) -> None:
-        """Read and check the settings."""
+        """Read and check the settings. From here on, log events tell their requests: those who write come later."""
+        globalLogPublisher.addObserver(tracing.mark)
         file = Path(self["config"]).absolute() if self["config"] else None
         try:
             self.settings = load(file, os.environ)
