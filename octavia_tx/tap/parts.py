@@ -17,15 +17,13 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.web.resource import IResource
-from twisted.web.server import Site
 
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
-from octavia_tx.api.front import BoundedRequest
+from octavia_tx.api.channel import Limits
 from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -49,6 +47,7 @@ from octavia_tx.health.service import HealthService
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
+from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 _log = Logger()
@@ -218,7 +217,11 @@ class Parts:
             self._neighbours(),
         )
         self.stack.push_async_callback(api.drain)
-        self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
+        settings = self.settings.api
+        limits = Limits(request_timeout=settings.request_timeout, largest_body=settings.largest_body)
+        site = QuietSite(api.resource(), self.reactor, limits)
+        self.stack.push_async_callback(site.drain)
+        self._listen("api.listen", settings.listen, site)
 
     def _neighbours(self) -> tuple[Served, ...]:
         """What clients ask of others, as far as there are no others."""
@@ -235,7 +238,7 @@ class Parts:
         port = self._listen(
             "amphora_api.listen",
             settings.listen,
-            TLSMemoryBIOFactory(tls, False, QuietSite(api.resource()), self.reactor),
+            TLSMemoryBIOFactory(tls, False, QuietSite(api.resource(), self.reactor), self.reactor),
         )
         return f"https://{settings.listen.reachable(port)}"
 
@@ -254,15 +257,3 @@ class Parts:
         self.stack.push_async_callback(close)
         _log.info("{name} on {address}", name=name, address=where.reachable(port.getHost().port))
         return int(port.getHost().port)
-
-
-class QuietSite(Site):
-    """HTTP around a resource. Idle connections end after a minute; what is worth a line is logged by the resource."""
-
-    noisy = False
-
-    def __init__(self, resource: IResource) -> None:
-        super().__init__(resource, requestFactory=BoundedRequest, timeout=60)  # type: ignore[no-untyped-call]
-
-    def log(self, request: object) -> None:
-        """Twisted's own line for each request is left out."""
