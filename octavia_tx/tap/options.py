@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger, globalLogPublisher
@@ -27,7 +29,7 @@ class DaemonOptions(usage.Options):
     Bad settings end the process with exit code 1 and one line for each.
     """
 
-    optParameters = [
+    optParameters: list[list[Any]] = [
         ["config", "c", None, "TOML file with the settings. Each can be overridden by OCTAVIA_TX_SECTION__KEY."],
     ]
     settings: Settings
@@ -41,12 +43,24 @@ class DaemonOptions(usage.Options):
         except SettingsError as error:
             raise SystemExit("\n".join(["Settings that can't be used:", *(f"  {p}" for p in error.problems)])) from None
 
+    def arguments(self) -> list[str]:
+        """What another process of the same settings, in whatever directory, is to be given."""
+        return ["--config", str(Path(self["config"]).absolute())] if self["config"] else []
 
-def fatal(reactor: IReactorCore, failure: Failure) -> None:
-    """End the daemon with exit code 1: an expected error as its sentence, any other with its traceback."""
+
+def _complain(sentence: str) -> None:
+    print(f"can't start: {sentence}", file=sys.stderr)  # noqa: T201
+
+
+def fatal(reactor: IReactorCore, failure: Failure, tell: Callable[[str], None] = _complain) -> None:
+    """
+    End the daemon with exit code 1: an expected error as its sentence, any other with its traceback.
+
+    @param tell: takes the sentence to who started us.
+    """
     if failure.check(OctaviaError):
         _log.critical("can't start: {reason}", reason=failure.getErrorMessage())
-        print(f"can't start: {failure.getErrorMessage()}", file=sys.stderr)  # noqa: T201
+        tell(failure.getErrorMessage())
     else:
         _log.failure("can't start", failure)
         failure.printTraceback(file=sys.stderr)

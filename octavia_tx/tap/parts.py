@@ -12,8 +12,6 @@ from typing import Any
 from attrs import field, frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -204,8 +202,14 @@ class Parts:
         """What a controller would do, for who only wants to know."""
         return Preview(self.renderer().render, providers)
 
-    async def api(self, database: Database, providers: Providers) -> None:
-        """The tenants' and operators' API."""
+    async def api(
+        self, database: Database, providers: Providers, listen: Callable[[QuietSite], Any] | None = None
+    ) -> None:
+        """
+        The tenants' and operators' API.
+
+        @param listen: serves it on a socket that is open already, and gives the port.
+        """
         api = Api(
             ApiParts(
                 clock=self.reactor,
@@ -221,7 +225,7 @@ class Parts:
         limits = Limits(request_timeout=settings.request_timeout, largest_body=settings.largest_body)
         site = QuietSite(api.resource(), self.reactor, limits)
         self.stack.push_async_callback(site.drain)
-        self._listen("api.listen", settings.listen, site)
+        self._listen("api.listen", settings.listen, site, listen)
 
     def _neighbours(self) -> tuple[Served, ...]:
         """What clients ask of others, as far as there are no others."""
@@ -242,9 +246,11 @@ class Parts:
         )
         return f"https://{settings.listen.reachable(port)}"
 
-    def _listen(self, name: str, where: Listen, protocol: IProtocolFactory | DatagramProtocol) -> int:
+    def _listen(self, name: str, where: Listen, protocol: Any, adopt: Callable[[Any], Any] | None = None) -> int:
         try:
-            if where.kind == "udp":
+            if adopt is not None:
+                port = adopt(protocol)
+            elif where.kind == "udp":
                 port = self.reactor.listenUDP(where.port, protocol, where.interface, maxPacketSize=65535)
             else:
                 port = self.reactor.listenTCP(where.port, protocol, interface=where.interface)

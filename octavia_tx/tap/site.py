@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -20,6 +21,8 @@ class QuietSite(Site):
     """A site for clients of whom nothing good is assumed. What is worth a line in the log is logged by the resource."""
 
     noisy = False
+    counted: Callable[[int], None] | None = None
+    """Told the number of connections whenever it changes."""
 
     def __init__(self, resource: IResource, reactor: IReactorTime, limits: Limits = _LIMITS) -> None:
         super().__init__(
@@ -31,7 +34,7 @@ class QuietSite(Site):
         self._channels: set[Channel] = set()
         self._empty: Deferred[None] | None = None
         # Twisted's own makes a channel that changes to HTTP/2 over TLS; ours don't speak it.
-        self.protocol = partial(Channel, limits, self._channels.add, self._gone)  # type: ignore[assignment]
+        self.protocol = partial(Channel, limits, self._came, self._gone)  # type: ignore[assignment]
 
     def log(self, request: object) -> None:
         """Twisted's own line for each request is left out."""
@@ -51,8 +54,15 @@ class QuietSite(Site):
         if patience.active():
             patience.cancel()
 
+    def _came(self, channel: Channel) -> None:
+        self._channels.add(channel)
+        if self.counted is not None:
+            self.counted(len(self._channels))
+
     def _gone(self, channel: Channel) -> None:
         self._channels.discard(channel)
+        if self.counted is not None:
+            self.counted(len(self._channels))
         if self._empty is not None and not self._channels and not self._empty.called:
             self._empty.callback(None)
 
