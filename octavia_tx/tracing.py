@@ -8,13 +8,14 @@ nothing needs to pass them on. L{mark} writes them onto each log event.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import uuid4
 
 from attrs import frozen
-from twisted.logger import ILogObserver, LogEvent
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, jsonFileLogObserver
 from zope.interface import provider
 
 _GLOBAL = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -73,3 +74,8 @@ def mark(event: LogEvent) -> None:
         event["log_format"] = text + (
             " [{request_id} {global_request_id}]" if event.get("global_request_id") else " [{request_id}]"
         )
+
+
+def json_lines() -> FileLogObserver:
+    """For C{twistd --logger octavia_tx.tracing.json_lines}: each event as a JSON object, a line on standard output."""
+    return jsonFileLogObserver(sys.stdout, recordSeparator="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -26,6 +26,10 @@ STATUS = 4  # to write: READY, or why it can't start
 TURNS = 5  # see octavia_tx.tap.turns
 
 READY = b"ready\n"
+
+# Seconds to wait for a signal before ending with the parent. A terminal and systemd send it to all processes at once,
+# and a reactor doesn't like to be stopped twice.
+SIGNALS = 0.1
 
 
 @frozen
@@ -70,18 +74,19 @@ class Inheritance:
 
     def end_with_parent(self, reactor: Any) -> None:
         """End this process, in order, as soon as the parent is gone or wishes it."""
-        life = Life(LIFE, reactor.stop)
+        life = Life(LIFE, reactor)
         reactor.addReader(life)
-        reactor.addSystemEventTrigger("before", "shutdown", reactor.removeReader, life)
+        reactor.addSystemEventTrigger("before", "shutdown", life.close)
 
 
 @implementer(IReadDescriptor)
 class Life:
     """The reading end of a pipe into which nobody writes: that it ends is all that it says."""
 
-    def __init__(self, descriptor: int, ended: Callable[[], None]) -> None:
+    def __init__(self, descriptor: int, reactor: Any) -> None:
         self._descriptor = descriptor
-        self._ended = ended
+        self._reactor = reactor
+        self._stop: Any = None
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}, as for all of these."""
@@ -89,12 +94,23 @@ class Life:
 
     def doRead(self) -> None:
         """It has ended, as some reactors tell it."""
-        self._ended()
+        self._end()
 
     def connectionLost(self, reason: Failure) -> None:
         """It has ended, as others do."""
         if reason.check(ConnectionDone):
-            self._ended()
+            self._end()
+
+    def _end(self) -> None:
+        if self._stop is None:
+            self._reactor.removeReader(self)
+            self._stop = self._reactor.callLater(SIGNALS, self._reactor.stop)
+
+    def close(self) -> None:
+        """The process ends already."""
+        self._reactor.removeReader(self)
+        if self._stop is not None and self._stop.active():
+            self._stop.cancel()
 
     def logPrefix(self) -> str:
         """What the reactor calls it."""
