@@ -118,11 +118,11 @@ def _auth_url(given: object, _type: object) -> str:
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         return False
     plain = text.isascii() and text.isprintable() and not set(text) & set(' "?#\\')
-    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 def _certificate(given: object, _type: object) -> str:
