@@ -17,10 +17,12 @@ from octavia_tx.listening import Listen
 
 Seconds = NewType("Seconds", float)
 Count = NewType("Count", int)
+Bytes = NewType("Bytes", int)
 Tcp = NewType("Tcp", Listen)
 Udp = NewType("Udp", Listen)
 Receivers = NewType("Receivers", tuple[str, ...])
 Urls = NewType("Urls", tuple[str, ...])
+BaseUri = NewType("BaseUri", str)
 Program = NewType("Program", str)
 Templates = NewType("Templates", str)
 AuthUrl = NewType("AuthUrl", str)
@@ -55,10 +57,16 @@ class ApiSettings:
     """
     @ivar listen: of the tenants' and operators' API.
     @ivar auth: C{keystone} knows callers by their tokens; C{noauth} believes all, and so listens on loopback alone.
+    @ivar base_uri: how clients reach the API through a proxy, for the links in answers; empty: as they say themselves.
+    @ivar request_timeout: seconds in which a request has to arrive as a whole.
+    @ivar largest_body: of a request, in bytes.
     """
 
     listen: Tcp = Tcp(Listen("tcp", 9876, "127.0.0.1"))
     auth: Literal["noauth", "keystone"] = "noauth"
+    base_uri: BaseUri = BaseUri("")
+    request_timeout: Seconds = Seconds(60.0)
+    largest_body: Bytes = Bytes(8 * 1024 * 1024)
 
 
 @frozen(kw_only=True)

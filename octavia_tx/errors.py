@@ -178,6 +178,10 @@ class StaleFence(AmphoraError):
     """The agent has seen a newer controller's number; ours must stop."""
 
 
+class WorkerFailed(OctaviaError):
+    """One of the processes that serve the API together can't start."""
+
+
 class SettingsError(OctaviaError):
     """
     The configuration can't be used.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from ipaddress import ip_address
 
 from attrs import frozen
@@ -42,6 +43,11 @@ class Listen:
             return cls(match[1], int(match[2]), str(ip_address(interface)) if interface else "")
         except ValueError:
             raise ValueError(accepted) from None
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """Of the socket's address."""
+        return socket.AF_INET6 if ":" in self.interface else socket.AF_INET
 
     def reachable(self, port: int) -> str:
         """C{address:port} by which a process on this host reaches the socket, given the port it really got."""

@@ -26,6 +26,7 @@ from octavia_tx.listening import Listen
 
 ENVIRONMENT = "OCTAVIA_TX_"
 _MOST = 1000  # of whatever is counted
+_LARGEST = 2**30  # bytes of whatever is kept in one piece
 
 
 def _text(given: object, _type: type) -> str:
@@ -117,11 +118,11 @@ def _auth_url(given: object, _type: object) -> str:
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _ = parts.port
+        port = parts.port
     except ValueError:
         return False
     plain = text.isascii() and text.isprintable() and not set(text) & set(' "?#\\')
-    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0
 
 
 def _certificate(given: object, _type: object) -> str:
@@ -141,6 +142,13 @@ def _secret(given: object, _type: object) -> str:
     if not isinstance(given, str):
         raise ValueError("it isn't a text. Accepted: a text in quotes")
     return given
+
+
+def _base_uri(given: object, _type: object) -> str:
+    text = _text(given, str)
+    if text and ("@" in text or not _is_address(text)):
+        raise ValueError(f"{text!r} is no URI of the API. Accepted: http(s)://HOST[:PORT][/PATH]")
+    return text.rstrip("/")
 
 
 def _program(given: object, _type: object) -> str:
@@ -189,6 +197,7 @@ def _tables(given: object, _type: object) -> dict[str, dict[str, Any]]:
 
 _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Count: _number(int, f"a whole number from 1 to {_MOST}", _MOST),
+    config.Bytes: _number(int, f"bytes, from 1 to {_LARGEST}", _LARGEST),
     config.Seconds: _number(float, "seconds, above 0", 1e9),
     config.Tcp: _listen("tcp"),
     config.Udp: _listen("udp"),
@@ -197,6 +206,7 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.AuthUrl: _auth_url,
     config.Certificate: _certificate,
     config.Secret: _secret,
+    config.BaseUri: _base_uri,
     config.Program: _program,
     config.Templates: _templates,
     config.Enabled: _enabled,

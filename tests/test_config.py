@@ -76,6 +76,22 @@ class Loading(FileCase):
             ("amphora.haproxy", "/nonexistent/haproxy"),
             ("amphora.templates", "/nonexistent"),
             ("database.connections", "5000"),
+            ("api.request_timeout", "0"),
+            ("api.largest_body", "0"),
+            ("api.largest_body", "9999999999"),
+            ("api.largest_body", "8M"),
+            ("api.base_uri", "lb.example.org"),
+            ("api.base_uri", "ftp://lb.example.org"),
+            ("api.base_uri", "https://"),
+            ("api.base_uri", "https://lb.example.org:0"),
+            ("api.base_uri", "https://lb.example.org:port"),
+            ("api.base_uri", "https://[lb"),
+            ("api.base_uri", "https://user@lb.example.org"),
+            ("api.base_uri", "https://lb.example.org/?a=b"),
+            ("api.base_uri", "https://lb.example.org/#top"),
+            ("api.base_uri", "https://lb.example.org?"),
+            ("api.base_uri", "https://lb.example.org/a b"),
+            ("api.base_uri", "https://lb.example.org/\n"),
             ("state.directory", ""),
             ("state.directory", "  "),
             ("keystone.auth_url", "keystone.example:5000"),
@@ -91,6 +107,15 @@ class Loading(FileCase):
             (problem,) = self.problems("", **{f"OCTAVIA_TX_{section}__{key}".upper(): given})
             self.assertIn(f"{name}: ", problem)
             self.assertIn("Accepted: ", problem)
+
+    def test_where_clients_reach_the_api_may_have_a_port_and_a_path(self) -> None:
+        for given, kept in (
+            ("", ""),
+            ("https://lb.example.org", "https://lb.example.org"),
+            ("http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"),
+            ("https://example.org/load-balancer/", "https://example.org/load-balancer"),
+        ):
+            self.assertEqual(load(None, {"OCTAVIA_TX_API__BASE_URI": given}).api.base_uri, kept)
 
     def test_what_contradicts_another_setting_is_told_beside_other_mistakes(self) -> None:
         told = self.problems('[api]\nlisten = "tcp:9876"\n[health]\ninterval = 0\n')

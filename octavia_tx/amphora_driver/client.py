@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, cast
-from uuid import uuid4
 
-from attrs import field, frozen
+from attrs import frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from treq.content import collect
@@ -19,8 +18,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface import implementer
 
+from octavia_tx import tracing
 from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.tracing import RequestIds
 from octavia_tx.wire.rest import (
     AGENT_PORT,
     CONFIG_PATH,
@@ -85,8 +86,6 @@ class AgentClient:
     _reactor: IReactorTime
     _agent_for: Callable[[Amphora], IAgent]
     _port: int = AGENT_PORT
-    # Told to the amphora with each call, so that its log and ours can be laid side by side.
-    _request_id: Callable[[], str] = field(default=lambda: f"req-{uuid4()}")
 
     async def info(self, amphora: Amphora) -> dict[str, Any]:
         """What the agent says of itself."""
@@ -142,7 +141,9 @@ class AgentClient:
         fence: int | None = None,
         body: bytes | None = None,
     ) -> bytes:
-        headers = Headers({REQUEST_ID_HEADER: [self._request_id()]})
+        # Told with each call, so that the amphora's log and ours can be laid side by side.
+        ids = tracing.current() or RequestIds.fresh()
+        headers = Headers({REQUEST_ID_HEADER: [ids.own]})
         if fence is not None:
             headers.addRawHeader(FENCE_HEADER, str(fence))
         if body is not None:

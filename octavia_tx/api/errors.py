@@ -51,11 +51,16 @@ def fault(error: BaseException) -> tuple[int, dict[str, object]]:
     sentence = _SENTENCES[told or Exception] if told or not expected else str(error)
     if kind is errors.Unauthenticated:
         return 401, {"error": {"code": 401, "title": "Unauthorized", "message": sentence}}
-    return _FAULTS[kind].status, {
-        "faultcode": _FAULTS[kind].code,
-        "faultstring": sentence,
-        "debuginfo": None,
-    }
+    return _FAULTS[kind].status, _body(_FAULTS[kind].code, sentence)
+
+
+def client_fault(sentence: str) -> dict[str, object]:
+    """The body for a request that can't be read as a whole."""
+    return _body("Client", sentence)
+
+
+def _body(code: str, sentence: str) -> dict[str, object]:
+    return {"faultcode": code, "faultstring": sentence, "debuginfo": None}
 
 
 def router_fault(status: int, title: str, description: str) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -14,15 +13,53 @@ from twisted.web.server import NOT_DONE_YET, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from octavia_tx.api.call import LARGEST_BODY, Answer
-from octavia_tx.api.errors import router_fault
+from octavia_tx.api.errors import client_fault, router_fault
 from octavia_tx.model.caller import Presented
+from octavia_tx.tracing import RequestIds
 
 REQUEST_ID = b"X-Openstack-Request-Id"
+GLOBAL_REQUEST_ID = b"X-Openstack-Global-Request-Id"
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class BoundedRequest(Request):
-    """A request that keeps no more of its body than the API will look at; L{LARGEST_BODY} and a bit tell it."""
+    """
+    A request on an L{octavia_tx.api.channel.Channel}. One whose body is too large is answered as soon as that is known.
+
+    @param largest_body: in bytes.
+    """
+
+    def __init__(self, channel: Any, *queued: Any, largest_body: int = LARGEST_BODY) -> None:
+        super().__init__(channel, *queued)
+        self._largest_body = largest_body
+        self._received = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Make room for a body of that length, or one that isn't known."""
+        if length is not None and length > self._largest_body:
+            self.requestHeaders.removeHeader(b"Expect")  # else Twisted would ask for the body still
+            self._refuse()
+        else:
+            super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep a part of the body, as long as there's room."""
+        self._received += len(data)
+        if self._received > self._largest_body:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def _refuse(self) -> None:
+        channel: Any = self.channel
+        channel.refuse(413, f"The body is larger than {self._largest_body} bytes.")
+
+    def cut_off(self, status: int, sentence: str) -> None:
+        """Write an answer before the request is here as a whole; there will be no other."""
+        self.clientproto = b"HTTP/1.1"
+        identify(self)
+        self.setHeader(b"Connection", b"close")
+        self.write(write(self, Answer(status, client_fault(sentence))))
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """
@@ -37,13 +74,7 @@ class BoundedRequest(Request):
             host, _, local = rest.partition(b"/")
             self.requestHeaders.setRawHeaders(b"Host", [host])
             path = b"/" + local
-        super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Keep a chunk, as long as there's room."""
-        assert self.content is not None
-        if self.content.tell() <= LARGEST_BODY:
-            super().handleContentChunk(data[: LARGEST_BODY + 1])  # type: ignore[no-untyped-call]
+        super().requestReceived(command, path, version)
 
 
 class Front(Resource):
@@ -56,7 +87,7 @@ class Front(Resource):
     isLeaf = True
 
     def __init__(self, routes: IResource) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._routes = routes
 
     def render(self, request: Request) -> Any:
@@ -85,27 +116,36 @@ def unrouted(request: IRequest, failure: Failure) -> bytes:
     return write(request, Answer(404, router_fault(404, "Not Found", "There is nothing of that path.")))
 
 
-def identify(request: IRequest) -> str:
-    """Give the request an id of its own, and tell the client."""
-    request_id = f"req-{uuid4()}"
-    request.setHeader(REQUEST_ID, request_id.encode())
-    return request_id
+def identify(request: IRequest) -> RequestIds:
+    """Give the request an id of its own, beside the one that its client may know it by, and tell the client both."""
+    claimed = request.getHeader(REQUEST_ID)
+    ids = RequestIds.fresh(claimed.decode("ascii", "replace") if claimed else None)
+    request.setHeader(REQUEST_ID, ids.own.encode())
+    if ids.given is not None:
+        request.setHeader(GLOBAL_REQUEST_ID, ids.given.encode())
+    return ids
 
 
-def origin(request: Request) -> str:
-    """The scheme, host and port that the client used."""
+def origin(request: Request, base_uri: str = "") -> str:
+    """
+    How the client reaches the API: its scheme, host and port, and, behind a proxy, what stands before the paths.
+
+    @param base_uri: what the operator says that it is; empty: what the client used, as far as that arrives here.
+    """
+    if base_uri:
+        return base_uri.rstrip("/")
     scheme = "https" if request.isSecure() else "http"
     host: bytes = request.getHeader(b"Host") or request.getRequestHostname()
     return f"{scheme}://{host.decode('utf-8', 'replace')}"
 
 
 def read_body(request: Request) -> bytes:
-    """As much of the body as will be looked at."""
+    """The body; its size was looked at when it came."""
     content = request.content
     if content is None:
         return b""
     content.seek(0)
-    body: bytes = content.read(LARGEST_BODY + 1)
+    body: bytes = content.read()
     return body
 
 

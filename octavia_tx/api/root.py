@@ -13,6 +13,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
+from octavia_tx import tracing
 from octavia_tx.api import (
     availabilityzoneprofiles,
     availabilityzones,
@@ -105,8 +106,9 @@ class Api:
             self._app.route(path, methods=[served.route.method], endpoint=f"{served.route.method} {path}")(handle)
 
     def _serve(self, served: Served, request: Request, ids: dict[str, str]) -> Deferred[bytes]:
-        request_id = front.identify(request)
-        work = Deferred.fromCoroutine(self._work(served, request, request_id, ids))
+        request_ids = front.identify(request)
+        with tracing.of(request_ids):
+            work = Deferred.fromCoroutine(self._work(served, request, request_ids.own, ids))
         self._working.add(work)
         work.addBoth(self._worked, work)
         return front.shielded(work).addCallback(lambda answer: front.write(request, answer))

@@ -24,7 +24,8 @@ class Options(DaemonOptions):
     longdesc = (
         "Runs the whole of Octavia-TX: convergence, the API for amphorae, and, unless told otherwise, the tenants' "
         "API and the heartbeat receiver. Without settings it keeps a private PostgreSQL under the state directory "
-        "and runs amphorae as child processes."
+        "and runs amphorae as child processes. It is one process and has no workers: for more of the API than one "
+        "process serves, run it --without-api, and beside it octavia-api --workers."
     )
     optFlags = [
         ["without-api", None, "Don't serve the tenants' API; octavia-api does."],

@@ -12,20 +12,16 @@ from typing import Any
 from attrs import field, frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.web.resource import IResource
-from twisted.web.server import Site
 
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
-from octavia_tx.api.front import BoundedRequest
+from octavia_tx.api.channel import Limits
 from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
@@ -49,6 +45,7 @@ from octavia_tx.health.service import HealthService
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
+from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 _log = Logger()
@@ -205,8 +202,14 @@ class Parts:
         """What a controller would do, for who only wants to know."""
         return Preview(self.renderer().render, providers)
 
-    async def api(self, database: Database, providers: Providers) -> None:
-        """The tenants' and operators' API."""
+    async def api(
+        self, database: Database, providers: Providers, listen: Callable[[QuietSite], Any] | None = None
+    ) -> None:
+        """
+        The tenants' and operators' API.
+
+        @param listen: serves it on a socket that is open already, and gives the port.
+        """
         api = Api(
             ApiParts(
                 clock=self.reactor,
@@ -218,7 +221,11 @@ class Parts:
             self._neighbours(),
         )
         self.stack.push_async_callback(api.drain)
-        self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
+        settings = self.settings.api
+        limits = Limits(request_timeout=settings.request_timeout, largest_body=settings.largest_body)
+        site = QuietSite(api.resource(), self.reactor, limits)
+        self.stack.push_async_callback(site.drain)
+        self._listen("api.listen", settings.listen, site, listen)
 
     def _neighbours(self) -> tuple[Served, ...]:
         """What clients ask of others, as far as there are no others."""
@@ -235,13 +242,15 @@ class Parts:
         port = self._listen(
             "amphora_api.listen",
             settings.listen,
-            TLSMemoryBIOFactory(tls, False, QuietSite(api.resource()), self.reactor),
+            TLSMemoryBIOFactory(tls, False, QuietSite(api.resource(), self.reactor), self.reactor),
         )
         return f"https://{settings.listen.reachable(port)}"
 
-    def _listen(self, name: str, where: Listen, protocol: IProtocolFactory | DatagramProtocol) -> int:
+    def _listen(self, name: str, where: Listen, protocol: Any, adopt: Callable[[Any], Any] | None = None) -> int:
         try:
-            if where.kind == "udp":
+            if adopt is not None:
+                port = adopt(protocol)
+            elif where.kind == "udp":
                 port = self.reactor.listenUDP(where.port, protocol, where.interface, maxPacketSize=65535)
             else:
                 port = self.reactor.listenTCP(where.port, protocol, interface=where.interface)
@@ -254,15 +263,3 @@ class Parts:
         self.stack.push_async_callback(close)
         _log.info("{name} on {address}", name=name, address=where.reachable(port.getHost().port))
         return int(port.getHost().port)
-
-
-class QuietSite(Site):
-    """HTTP around a resource. Idle connections end after a minute; what is worth a line is logged by the resource."""
-
-    noisy = False
-
-    def __init__(self, resource: IResource) -> None:
-        super().__init__(resource, requestFactory=BoundedRequest, timeout=60)  # type: ignore[no-untyped-call]
-
-    def log(self, request: object) -> None:
-        """Twisted's own line for each request is left out."""

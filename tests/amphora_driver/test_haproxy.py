@@ -20,6 +20,7 @@ from twisted.web.iweb import IAgent, IRequest
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from octavia_tx import tracing
 from octavia_tx.amphora_driver.client import ANSWER_LIMIT, CALL_TIMEOUT
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
@@ -27,6 +28,7 @@ from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.tracing import RequestIds
 from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
 from octavia_tx.wire.tls import Credential
 from tests.amphora_driver.gallery import AMPHORA, LOAD_BALANCER, listener, member, pool, tree
@@ -143,6 +145,11 @@ class CallTests(DriverCase):
         ids = {call.request_id for call in self.agent.calls}
         self.assertEqual(len(ids), 2)
         self.assertTrue(all(id is not None and id.startswith("req-") for id in ids))
+
+    def test_calls_for_a_request_carry_its_id(self) -> None:
+        with tracing.of(RequestIds("req-mine")):
+            self.done("apply", amphora(), TREE, 7)
+        self.assertEqual({call.request_id for call in self.agent.calls}, {"req-mine"})
 
     def test_withdrawing_deletes_with_the_fence(self) -> None:
         self.done("withdraw", amphora(), LOAD_BALANCER, 8)

@@ -11,11 +11,9 @@ from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.client import Agent, HTTPConnectionPool
-from twisted.web.server import Site
 from zope.interface import implementer
 
 from octavia_tx.api.call import Parts
-from octavia_tx.api.front import BoundedRequest
 from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
@@ -24,6 +22,7 @@ from octavia_tx.driver.registry import Providers
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.tap.site import QuietSite
 from tests.integration.postgres import PostgresCase
 
 NETWORK = "a0000000-0000-4000-8000-000000000000"
@@ -111,9 +110,10 @@ class ApiCase(PostgresCase):
             ),
             self.further,
         )
-        site = Site(self.api.resource(), requestFactory=BoundedRequest)
+        site = QuietSite(self.api.resource(), reactor)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(lambda: maybeDeferred(self.port.stopListening))
+        self.addCleanup(lambda: Deferred.fromCoroutine(site.drain()))
         self.base = f"http://127.0.0.1:{self.port.getHost().port}"
         pool = HTTPConnectionPool(reactor)
         self.addCleanup(pool.closeCachedConnections)
