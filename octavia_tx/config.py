@@ -18,6 +18,7 @@ from octavia_tx.listening import Listen
 Seconds = NewType("Seconds", float)
 Count = NewType("Count", int)
 Bytes = NewType("Bytes", int)
+Limit = NewType("Limit", int)
 Tcp = NewType("Tcp", Listen)
 Udp = NewType("Udp", Listen)
 Receivers = NewType("Receivers", tuple[str, ...])
@@ -122,6 +123,19 @@ class HealthSettings:
 
 
 @frozen(kw_only=True)
+class QuotasSettings:
+    """How many objects of each kind a project may have that has no limits of its own; -1 for any number."""
+
+    load_balancer: Limit = Limit(-1)
+    listener: Limit = Limit(-1)
+    pool: Limit = Limit(-1)
+    member: Limit = Limit(-1)
+    health_monitor: Limit = Limit(-1)
+    l7policy: Limit = Limit(-1)
+    l7rule: Limit = Limit(-1)
+
+
+@frozen(kw_only=True)
 class ProvidersSettings:
     """
     @ivar enabled: who provides load balancers, by name, each with a description that takes the place of its own, or
@@ -193,6 +207,7 @@ class Settings:
     keystone: KeystoneSettings = KeystoneSettings()
     amphora_api: AmphoraApiSettings = AmphoraApiSettings()
     health: HealthSettings = HealthSettings()
+    quotas: QuotasSettings = QuotasSettings()
     providers: ProvidersSettings = ProvidersSettings()
     provider: Tables = Tables({})
     compute: ComputeSettings = ComputeSettings()

@@ -53,10 +53,6 @@ class MalformedBody(RequestError):
     """The body isn't a JSON object of the expected outer shape."""
 
 
-class BodyTooLarge(RequestError):
-    """The body is larger than any request needs."""
-
-
 class ReferenceMissing(RequestError):
     """A field names an object that doesn't exist (C{Subnet}, C{Pool}, ...)."""
 

@@ -4,6 +4,7 @@ Where settings come from: one TOML file, C{OCTAVIA_TX_SECTION__KEY} in the envir
 
 from __future__ import annotations
 
+import math
 import operator
 import shutil
 import ssl
@@ -35,12 +36,14 @@ def _text(given: object, _type: type) -> str:
     return given
 
 
-def _number(kind: type[int] | type[float], accepted: str, most: float) -> Callable[[object, object], float]:
+def _number(
+    kind: type[int] | type[float], accepted: str, most: float, least: float = math.ulp(0.0)
+) -> Callable[[object, object], float]:
     def structure(given: object, _type: object) -> float:
         if isinstance(given, (int, float, str)) and not isinstance(given, bool):
             with suppress(ValueError, OverflowError):
                 number = kind(given)
-                if 0 < number <= most and number == float(given):
+                if least <= number <= most and number == float(given):
                     return number
         raise ValueError(f"{given!r} can't be used. Accepted: {accepted}")
 
@@ -197,6 +200,7 @@ def _tables(given: object, _type: object) -> dict[str, dict[str, Any]]:
 
 _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Count: _number(int, f"a whole number from 1 to {_MOST}", _MOST),
+    config.Limit: _number(int, "a whole number from 0, or -1 for any", 2_000_000_000, -1),
     config.Bytes: _number(int, f"bytes, from 1 to {_LARGEST}", _LARGEST),
     config.Seconds: _number(float, "seconds, above 0", 1e9),
     config.Tcp: _listen("tcp"),

@@ -15,7 +15,7 @@ from octavia_tx.api.policy import Rule
 from octavia_tx.api.query import Arguments
 from octavia_tx.db.database import Database
 from octavia_tx.driver.registry import Providers
-from octavia_tx.errors import BodyTooLarge, InvalidInput, MalformedBody, MissingField, UnknownField
+from octavia_tx.errors import InvalidInput, MalformedBody, MissingField, UnknownField
 from octavia_tx.interfaces import IIdentity, INetworkDriver
 from octavia_tx.model.caller import Caller
 
@@ -28,6 +28,7 @@ class Parts:
     """
     What verbs work with.
 
+    @ivar base_uri: how clients reach the API, for links; empty: as the request itself tells.
     @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
     """
 
@@ -36,6 +37,7 @@ class Parts:
     providers: Providers
     network: INetworkDriver
     identity: IIdentity
+    base_uri: str = ""
     quotas: Mapping[str, int] = field(factory=dict)
 
 
@@ -128,11 +130,8 @@ def parse(body: bytes) -> Any:
     """
     The body's JSON.
 
-    @raise BodyTooLarge: more than C{LARGEST_BODY} bytes.
     @raise MalformedBody: no JSON, not UTF-8, nested deeper than any resource, or a number that JSON doesn't know.
     """
-    if len(body) > LARGEST_BODY:
-        raise BodyTooLarge(f"The body is larger than {LARGEST_BODY} bytes.")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -17,7 +17,6 @@ class Fault:
 
 _FAULTS: dict[type[BaseException], Fault] = {
     errors.RequestError: Fault(400, "Client"),
-    errors.BodyTooLarge: Fault(413, "Client"),
     errors.NotFound: Fault(404, "Client"),
     errors.Unauthenticated: Fault(401, "Client"),
     errors.Forbidden: Fault(403, "Client"),

@@ -156,7 +156,7 @@ class Api:
             caller=caller,
             rule=rule,
             request_id=request_id,
-            origin=front.origin(request),
+            origin=front.origin(request, self._parts.base_uri),
             path=front.path(request),
             arguments=query.arguments(request.uri),
             ids={name: _spelled(name, value) for name, value in ids.items()},

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
@@ -217,6 +217,8 @@ class Parts:
                 providers=providers,
                 network=self.network(),
                 identity=await self.identity(),
+                base_uri=self.settings.api.base_uri,
+                quotas=asdict(self.settings.quotas),
             ),
             self._neighbours(),
         )
