@@ -92,7 +92,7 @@ class WorkersCase(PostgresCase):
     def ask(self, client: socket.socket, rest: str = "\r\n") -> str:
         client.sendall((HEAD + rest).encode())
         heard = b""
-        while b'{"pools":[]}' not in heard:
+        while b'"pools":[]' not in heard:
             data = client.recv(65536)
             if not data:
                 raise ConnectionResetError(heard.decode())
