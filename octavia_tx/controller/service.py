@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from octavia_tx import tracing
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.housekeeping import Housekeeping
@@ -22,6 +23,7 @@ from octavia_tx.db.leases import Lease
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DatabaseUnavailable
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+from octavia_tx.tracing import RequestIds
 
 __all__ = ["ControllerService", "ConvergenceSettings"]
 
@@ -144,7 +146,8 @@ class ControllerService(Service):
             if work.lease.load_balancer_id == lease.load_balancer_id:
                 running.cancel()  # its lease ran out, or this one couldn't have been had
         work = Work(self._means, lease)
-        running = self._works[work] = Deferred.fromCoroutine(Convergence(work, self._chance).run())
+        with tracing.of(RequestIds.fresh()):  # what one lease does, here and in amphorae, is found under one id
+            running = self._works[work] = Deferred.fromCoroutine(Convergence(work, self._chance).run())
         running.addErrback(lambda failure: failure.trap(CancelledError))
         running.addErrback(lambda failure: _log.failure("Convergence failed", failure))
         running.addCallback(lambda _: self._ended(work))
