@@ -32,7 +32,8 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (CancelledError, 503, "The agent is ending"),
     (OSError, 500, "The agent can't read or write its files"),
 )
-_ACTIONS: Final[dict[str, Callable[[LoadBalancer, int | None], Deferred[None]]]] = {
+_ACTIONS: Final[dict[str, Callable[[LoadBalancer, int | None], Deferred[Any]]]] = {
+    "drain": LoadBalancer.drain,
     "start": LoadBalancer.start,
     "stop": LoadBalancer.stop,
     "reload": LoadBalancer.reload,
@@ -114,13 +115,14 @@ class AgentApi:
 
     @app.route("/1.0/loadbalancer/<uuid:identifier>/<action>", methods=["PUT"])
     async def act(self, request: IRequest, identifier: UUID, action: str) -> bytes:
-        """Start, stop or reload haproxy."""
+        """Start, drain, stop or reload haproxy."""
         act = _ACTIONS.get(action)
         if act is None:
             return _json(request, 400, _said("Invalid Request", f"Unknown action: {action}"))
         load_balancer = self._load_balancers.find(str(identifier))
-        await self._logged(request, act(load_balancer, _fence(request)))
-        return _json(request, 202, _said("OK", f"{action} of {identifier} done"))
+        left = await self._logged(request, act(load_balancer, _fence(request)))
+        connections = {} if left is None else {"connections": left}
+        return _json(request, 202, _said("OK", f"{action} of {identifier} done") | connections)
 
     @app.route("/1.0/listeners/<uuid:identifier>", methods=["DELETE"])
     async def remove(self, request: IRequest, identifier: UUID) -> bytes:

@@ -42,11 +42,17 @@ class HaproxyLife(TypingProtocol):
     def stop(self) -> Deferred[None]:
         """Fires when nothing of it runs."""
 
+    def drain(self) -> None:
+        """It accepts no connection any more, and ends with the last of those that it has."""
+
     def release(self) -> None:
         """The agent ends; haproxy goes on."""
 
     def serves(self) -> bool:
         """Whether it accepts connections."""
+
+    def drains(self) -> bool:
+        """Whether it only finishes the connections that it has."""
 
     def _ready(self) -> None:
         """Its worker serves."""
@@ -213,6 +219,20 @@ def _terminate(_life: HaproxyLife, core: Core) -> Deferred[None]:
     return core.wait()
 
 
+def _end(life: HaproxyLife, core: Core) -> None:
+    _terminate(life, core)
+
+
+def _end_then_start(life: HaproxyLife, core: Core) -> Deferred[None]:
+    return _terminate(life, core).addCallback(lambda _: life.start())
+
+
+def _drain(_life: HaproxyLife, core: Core) -> None:
+    core.give_up_work()
+    core.tell(Failure(StartFailed("It was drained meanwhile.")))
+    core.signal(signal.SIGUSR1)
+
+
 def _gone(_life: HaproxyLife, core: Core, said: str) -> None:
     core.clear_timer()
     core.running, core.attempts = None, 0
@@ -224,6 +244,12 @@ def _rest(_life: HaproxyLife, core: Core) -> Deferred[None]:
     core.clear_timer()
     core.attempts = 0
     return succeed(None)
+
+
+def _give_up(_life: HaproxyLife, core: Core) -> None:
+    """As L{_rest}, but nobody waits for it."""
+    core.clear_timer()
+    core.attempts = 0
 
 
 def _release(_life: HaproxyLife, core: Core) -> None:
@@ -252,7 +278,7 @@ def _reload(life: HaproxyLife, core: Core) -> Deferred[None]:
 
 
 _L = HaproxyLife
-_STATES: Final = ("stopped", "starting", "running", "reloading", "failed", "stopping", "released")
+_STATES: Final = ("stopped", "starting", "running", "reloading", "failed", "draining", "stopping", "released")
 # In a state, upon an input, into a state, doing what.
 _TRANSITIONS: Final[tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]], ...]] = (
     ("stopped", _L.start, "starting", _start),
@@ -278,6 +304,15 @@ _TRANSITIONS: Final[tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]
     ("failed", _L.start, "starting", _start),
     ("failed", _L.reload, "starting", _start),
     ("failed", _L.stop, "stopped", _rest),
+    *((state, _L.drain, state, _nothing) for state in ("stopped", "draining", "stopping", "released")),
+    ("starting", _L.drain, "stopping", _end),
+    ("running", _L.drain, "draining", _drain),
+    ("reloading", _L.drain, "draining", _drain),
+    ("failed", _L.drain, "stopped", _give_up),
+    ("draining", _L._ended, "stopped", _gone),
+    ("draining", _L.start, "stopping", _end_then_start),
+    ("draining", _L.reload, "stopping", _end_then_start),
+    ("draining", _L.stop, "stopping", _terminate),
     ("stopping", _L._ended, "stopped", _gone),
     ("stopping", _L.start, "stopping", _start_then),
     ("stopping", _L.reload, "stopping", _start_then),
@@ -289,6 +324,7 @@ _TRANSITIONS: Final[tuple[tuple[str, Callable[..., Any], str, Callable[..., Any]
     ("released", _L.reload, "released", _never),
     ("released", _L.stop, "released", _never),
     *((state, _L.serves, state, _yes if state in ("running", "reloading") else _no) for state in _STATES),
+    *((state, _L.drains, state, _yes if state == "draining" else _no) for state in _STATES),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -22,9 +22,10 @@ from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.server_states import STATES, handed_on
-from amphora.statistics import Snapshot, accepts, is_over, parse, snapshot
+from amphora.statistics import Snapshot, accepts, connections, is_over, parse, snapshot
 
 LOADED: Final = "loaded.cfg"
+DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 STOP_LIMIT: Final = 1.0  # seconds for an old worker to stop accepting
 STOP_LOOK: Final = 0.01  # seconds between looks at it
 _FRONTEND: Final = re.compile(
@@ -130,7 +131,7 @@ class LoadBalancer:
         @raise StartFailed: it ended at once.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._run(self.life.start))
+        return self._alone(fence, lambda: self._run(self._start))
 
     def reload(self, fence: int | None) -> Deferred[None]:
         """
@@ -142,6 +143,17 @@ class LoadBalancer:
         @raise StaleFence: a newer controller was here.
         """
         return self._alone(fence, lambda: self._run(self._reload))
+
+    def drain(self, fence: int | None) -> Deferred[int]:
+        """
+        Have haproxy accept no connection any more, and end with the last of those that it has, until it is started
+        again. The agents to come leave it so, too.
+
+        @return: how many connections it has still.
+        @raise Absent: there's no configuration.
+        @raise StaleFence: a newer controller was here.
+        """
+        return self._alone(fence, self._drain)
 
     def stop(self, fence: int | None) -> Deferred[None]:
         """
@@ -181,7 +193,7 @@ class LoadBalancer:
 
         @raise MasterSilent: it runs, but doesn't answer.
         """
-        if not self.life.serves():
+        if not (self.life.serves() or self.life.drains()):
             return None
         Log(self._directory).shorten()
         processes = await self._master.processes()
@@ -191,7 +203,7 @@ class LoadBalancer:
             if (identity := identify(pid)) is not None:
                 rows = parse(await self._master.statistics(pid))
                 runs.append((epoch(identity), pid in processes.workers, rows))
-                if pid in processes.old and rows and is_over(rows):
+                if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
                     over.append(pid)
         self._holds.release(over)
         return snapshot(self.identifier, runs)
@@ -247,11 +259,38 @@ class LoadBalancer:
         finally:
             await self._observer.after(self)
 
+    async def _start(self) -> None:
+        (self._directory / DRAINED).unlink(missing_ok=True)
+        await self.life.start()
+
+    async def _drain(self) -> int:
+        if not self.exists:
+            raise Absent(self.identifier)
+        durable.write(self._directory / DRAINED, b"")
+        if self.life.serves():
+            await self._hold()  # until what it counts last is told
+        self.life.drain()
+        left = await self._connections() if self.life.drains() else 0
+        if not left:
+            await self._observer.after(self)
+        return left
+
+    async def _connections(self) -> int:
+        """How many there are, once no more are accepted; a haproxy that lives and can't be asked may have one."""
+        try:
+            processes = await self._master.processes()
+            await self._until_stopped(processes.workers)
+            rows = [await self._master.statistics(pid) for pid in (*processes.workers, *processes.old)]
+        except MasterSilent:
+            return int(self.life.drains())
+        return sum(connections(parse(text)) for text in rows)
+
     async def _stop(self) -> None:
         await self.life.stop()
 
     async def _reload(self) -> None:
         held: list[int] = []
+        (self._directory / DRAINED).unlink(missing_ok=True)
         try:
             self._foresee()
             if self.life.serves():
@@ -275,8 +314,8 @@ class LoadBalancer:
             )
             return []
 
-    async def _until_stopped(self, pids: list[int]) -> None:
-        """A worker that was replaced is told so a moment later: wait until it accepts nothing more."""
+    async def _until_stopped(self, pids: Iterable[int]) -> None:
+        """A worker that is to end is told so a moment later: wait until it accepts nothing more."""
         deadline = self._reactor.seconds() + STOP_LIMIT
         for pid in pids:
             try:
@@ -325,9 +364,12 @@ class LoadBalancer:
         durable.remove_drafts(self._directory)
         if not self.exists:
             return
+        drained = (self._directory / DRAINED).exists()
         found = await self._runner.find(lambda said: self.life._ended(said))
         if found is not None:
             self.life.adopt(found)
+            if drained:
+                self.life.drain()
             await self._observer.after(self)
-        else:
+        elif not drained:
             await self._run(self.life.start)

@@ -15,6 +15,7 @@ OPEN: Final = "OPEN"
 FULL: Final = "FULL"
 _EXACT: Final = frozenset({"UP", "DOWN", "DRAIN", "MAINT", "no check"})
 _NOT_YET: Final = "INI"
+_STOPPED: Final = "STOP"
 
 Row = Mapping[str, str]
 
@@ -65,8 +66,9 @@ def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, .
                 continue
             if row["svname"] == FRONTEND:
                 counters[proxy] = (*counters.get(proxy, ()), _counters(name, row))
-                if accepts and row["status"] in (OPEN, FULL):
-                    statuses[proxy] = FULL if _is_full(row) else row["status"]
+                if accepts and row["status"] in (OPEN, FULL, _STOPPED):
+                    # One that is drained is told of for its counters' sake; its word counts for nothing by then.
+                    statuses[proxy] = FULL if _is_full(row) else OPEN
             elif accepts and is_identifier(row["svname"]):
                 key = proxy, row["svname"]
                 pool_listeners.setdefault(proxy, listener_id)
@@ -98,12 +100,17 @@ def member_status(row: Row) -> str | None:
 
 def accepts(rows: Iterable[Row]) -> bool:
     """Whether a worker still accepts connections."""
-    return any(row["status"] != "STOP" for row in rows if row["svname"] == FRONTEND)
+    return any(row["status"] != _STOPPED for row in rows if row["svname"] == FRONTEND)
+
+
+def connections(rows: Iterable[Row]) -> int:
+    """How many a worker has."""
+    return sum(int(row["scur"] or 0) for row in rows if row["svname"] == FRONTEND)
 
 
 def is_over(rows: Iterable[Row]) -> bool:
     """Whether a worker accepts no connection any more, and has none: what it counts is final."""
-    return all(row["status"] == "STOP" and row["scur"] == "0" for row in rows if row["svname"] == FRONTEND)
+    return all(row["status"] == _STOPPED and row["scur"] == "0" for row in rows if row["svname"] == FRONTEND)
 
 
 def _is_full(row: Row) -> bool:

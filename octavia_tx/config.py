@@ -116,12 +116,14 @@ class ControllerSettings:
     @ivar lease: seconds for which a load balancer belongs to one controller, unless renewed.
     @ivar concurrency: load balancers worked on at once.
     @ivar boot_timeout: seconds for an amphora to come up.
+    @ivar drain: seconds for which a replaced amphora may finish its connections.
     @ivar give_up_after: seconds of failures until a load balancer is shown as C{ERROR}; it is still retried.
     """
 
     lease: Seconds = Seconds(4.0)
     concurrency: Count = Count(16)
     boot_timeout: Seconds = Seconds(120.0)
+    drain: Seconds = Seconds(60.0)
     give_up_after: Seconds = Seconds(300.0)
 
 

@@ -17,7 +17,7 @@ from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.caller import Caller, Presented
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import Credential, Role
 
@@ -61,8 +61,11 @@ class INetworkDriver(Interface):
         Whether a load balancer could have the front end that it asks for, as far as can be told without taking it:
         asked before the load balancer is accepted. Whether its address is free still is told by L{allocate_vip}.
 
+        The additional VIPs are judged too; what is wrong with one is told as C{loadbalancer.additional_vips[0].…}.
+
         @raise ReferenceMissing: there's no such subnet, network or port.
-        @raise InvalidInput: the subnet isn't one of the network, or the address none that a VIP may have.
+        @raise InvalidInput: the subnet isn't one of the network, or the address none that a VIP may have, or is
+            asked for twice.
         """
 
     def allocate_vip(load_balancer: LoadBalancer, taken: frozenset[str]) -> Awaitable[Vip]:
@@ -76,11 +79,27 @@ class INetworkDriver(Interface):
         @raise InvalidInput: the subnet isn't one of the network.
         """
 
+    def allocate_additional_vip(
+        load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> Awaitable[AdditionalVip]:
+        """
+        One of the further front-end addresses of a load balancer, from what C{additional_vips[at]} asks. It is of the
+        VIP's network; where it asks for no subnet, of the one that holds its address, else of the first, IPv4 before
+        IPv6.
+
+        @param load_balancer: with its VIP as L{allocate_vip} gave it.
+        @param taken: addresses of other load balancers, and of this one's other front ends.
+        @return: with all its fields.
+        @raise AddressUnavailable: as L{allocate_vip}; so are the others.
+        @raise ReferenceMissing: there's no such subnet or port.
+        @raise InvalidInput: the subnet isn't one of the VIP's network.
+        """
+
     def release_vip(load_balancer: LoadBalancer) -> Awaitable[None]:
-        """Give the address back. Never allocated, or released already: no error."""
+        """Give all its addresses back, the additional ones too. Never allocated, or released already: no error."""
 
     def plug_vip(amphora: Amphora, load_balancer: LoadBalancer) -> Awaitable[None]:
-        """See to it that packets for the VIP reach this amphora."""
+        """See to it that packets for the VIP, and for the additional ones, reach this amphora."""
 
 
 class IAmphoraDriver(Interface):
@@ -102,6 +121,15 @@ class IAmphoraDriver(Interface):
         @param tree: the living objects, with the VIP's address known.
         @param fence: the lease's number. An amphora never accepts a lower one than it has seen for the load balancer.
         @raise ConfigurationRejected: haproxy refuses it; what ran before runs on.
+        @raise StaleFence: a newer controller was there.
+        """
+
+    def drain(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[int]:
+        """
+        Have the amphora accept no new connection for the load balancer, and finish those that it has. When this
+        returns, it accepts none.
+
+        @return: how many connections it has still, as far as it can tell. One that doesn't serve it: 0.
         @raise StaleFence: a newer controller was there.
         """
 

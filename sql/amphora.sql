@@ -4,23 +4,33 @@
 INSERT INTO amphora (
     id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
     certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, created_at, updated_at
+    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
 )
 SELECT
     id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
     certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, created_at, updated_at
+    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
 FROM jsonb_populate_record(NULL::amphora, %(row)s::jsonb);
 
 -- name: amphora.find
 SELECT
     id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
     certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, created_at, updated_at
+    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
 FROM amphora
 WHERE (%(id)s::uuid IS NULL OR id = %(id)s::uuid)
   AND (%(load_balancer_id)s::uuid IS NULL OR load_balancer_id = %(load_balancer_id)s::uuid)
 ORDER BY created_at, id;
+
+-- name: amphora.lock
+-- One, or those of a load balancer. In one order, so that two who lock several never wait for each other.
+SELECT
+    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
+    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
+    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
+FROM amphora
+WHERE id = %(id)s::uuid OR load_balancer_id = %(load_balancer_id)s::uuid
+ORDER BY id FOR NO KEY UPDATE;
 
 -- name: amphora.change
 -- Compare and set: no row where it isn't in the expected state.
@@ -32,7 +42,8 @@ WITH changed AS (
         ha_port_id = n.ha_port_id, certificate_serial = n.certificate_serial,
         cert_expiration = n.cert_expiration, applied_revision = n.applied_revision,
         last_heartbeat = n.last_heartbeat, image_id = n.image_id, compute_flavor = n.compute_flavor,
-        cached_zone = n.cached_zone, error = n.error
+        cached_zone = n.cached_zone, error = n.error,
+        withdrawn_at = n.withdrawn_at, config_due = n.config_due
     FROM (SELECT * FROM amphora WHERE id = %(id)s::uuid FOR UPDATE) o,
         LATERAL jsonb_populate_record(o::amphora, %(columns)s::jsonb) n
     WHERE a.id = o.id AND o.state = %(expected)s
@@ -47,7 +58,8 @@ SET updated_at = now(),
     lb_network_ip = n.lb_network_ip, vrrp_ip = n.vrrp_ip, ha_ip = n.ha_ip, vrrp_port_id = n.vrrp_port_id,
     ha_port_id = n.ha_port_id, certificate_serial = n.certificate_serial, cert_expiration = n.cert_expiration,
     applied_revision = n.applied_revision, last_heartbeat = n.last_heartbeat, image_id = n.image_id,
-    compute_flavor = n.compute_flavor, cached_zone = n.cached_zone, error = n.error
+    compute_flavor = n.compute_flavor, cached_zone = n.cached_zone, error = n.error,
+    withdrawn_at = n.withdrawn_at, config_due = n.config_due
 FROM (SELECT * FROM amphora WHERE id = %(id)s::uuid FOR UPDATE) o,
     LATERAL jsonb_populate_record(o::amphora, %(columns)s::jsonb) n
 WHERE a.id = o.id;

@@ -46,6 +46,17 @@ SET attempts = c.attempts + 1, step = %(step)s, last_error = %(sentence)s, holde
 FROM b
 WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s::uuid AND c.fence = %(fence)s;
 
+-- name: lease.defer
+-- As it is postponed, but nothing has failed.
+WITH b AS (
+    SELECT revision FROM load_balancer WHERE id = %(load_balancer_id)s::uuid FOR SHARE
+)
+UPDATE convergence c
+SET attempts = 0, step = %(step)s, last_error = NULL, holder = NULL, expires_at = NULL, pending_since = now(),
+    due_at = now() + CASE WHEN c.woken OR b.revision > %(revision)s THEN 0 ELSE %(seconds)s END * interval '1 second'
+FROM b
+WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s::uuid AND c.fence = %(fence)s;
+
 -- name: lease.wake
 WITH woken AS (
     UPDATE convergence

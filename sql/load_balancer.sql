@@ -93,14 +93,26 @@ SELECT pg_notify('octavia_tx_work', id::text) FROM changed;
 -- name: load_balancer.record_vip
 UPDATE load_balancer
 SET vip_address = %(address)s::inet, vip_port_id = %(port_id)s::uuid, vip_subnet_id = %(subnet_id)s::uuid,
-    vip_network_id = %(network_id)s::uuid
+    vip_network_id = %(network_id)s::uuid, additional_vips = %(additional)s::jsonb
 WHERE id = %(id)s::uuid;
 
+-- name: load_balancer.claim_addresses
+-- Until the transaction ends, nobody else records one of these. In one order, so that none waits in a circle.
+SELECT pg_advisory_xact_lock(hashtextextended('octavia_tx_vip ' || address, 0))
+FROM (SELECT DISTINCT a AS address FROM unnest(%(addresses)s::text[]) a ORDER BY 1) those;
+
 -- name: load_balancer.taken_addresses
-SELECT host(vip_address) AS address FROM load_balancer WHERE vip_address IS NOT NULL
-UNION
-SELECT v ->> 'ip_address' FROM load_balancer, jsonb_array_elements(additional_vips) v
-WHERE v ->> 'ip_address' IS NOT NULL;
+-- A port shows that the address was given. Of those who only ask for it, the first has it.
+SELECT DISTINCT a.address
+FROM (
+    SELECT id, created_at, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
+    FROM load_balancer WHERE vip_address IS NOT NULL
+    UNION ALL
+    SELECT b.id, b.created_at, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
+    FROM load_balancer b, jsonb_array_elements(b.additional_vips) v WHERE v ->> 'ip_address' IS NOT NULL
+) a LEFT JOIN load_balancer mine ON mine.id = %(id)s::uuid
+WHERE (mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id))))
+  AND (%(among)s::text[] IS NULL OR a.address = ANY (%(among)s::text[]));
 
 -- name: load_balancer.applied
 -- What changed after that revision stays pending: it isn't on the amphorae yet.

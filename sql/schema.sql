@@ -330,6 +330,8 @@ CREATE TABLE amphora (
     compute_flavor     text,
     cached_zone        text,
     error              text,
+    withdrawn_at       timestamptz,                        -- when it was told to take no new connections
+    config_due         boolean NOT NULL DEFAULT false,     -- whether its agent wants its settings anew
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz
 );

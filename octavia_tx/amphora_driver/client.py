@@ -39,7 +39,14 @@ ANSWER_LIMIT: Final = 1 << 20
 DETAILS_LIMIT: Final = 2000
 
 _Errors = Mapping[int, type[AmphoraError]]
+
+
+class _Absent(AmphoraError):
+    """It has no such load balancer."""
+
+
 _STALE: Final[_Errors] = {409: StaleFence}
+_DRAINED: Final[_Errors] = {409: StaleFence, 404: _Absent}
 _UPLOADED: Final[_Errors] = {409: StaleFence, 400: ConfigurationRejected}
 
 
@@ -99,6 +106,18 @@ class AgentClient:
     async def reload(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """Make haproxy run the configuration in place; it is started where it doesn't run."""
         await self._call(amphora, "PUT", action_path(load_balancer_id, "reload"), _STALE, fence=fence)
+
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """Have haproxy accept no more, and tell how many connections it has still; 0 where there's none to ask."""
+        try:
+            answer = await self._call(amphora, "PUT", action_path(load_balancer_id, "drain"), _DRAINED, fence=fence)
+        except _Absent:
+            return 0
+        said = _json(answer)
+        left = said.get("connections") if isinstance(said, dict) else None
+        if type(left) is not int or left < 0:
+            raise AmphoraError(amphora.id, "it doesn't tell how many connections it has.")
+        return left
 
     async def remove(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """Stop haproxy and forget the load balancer, if there is one."""

@@ -69,6 +69,10 @@ class HaproxyDriver:
         await self._client.upload(amphora, load_balancer_id, text, fence)
         await self._client.reload(amphora, load_balancer_id, fence)
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}. OpenStack's agent can't, and says so."""
+        return await self._client.drain(amphora, load_balancer_id, fence)
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         await self._client.remove(amphora, load_balancer_id, fence)

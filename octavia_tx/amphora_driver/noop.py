@@ -21,5 +21,9 @@ class NoopDriver:
     async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
         """See L{IAmphoraDriver.apply}."""
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}."""
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

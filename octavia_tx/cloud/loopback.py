@@ -11,12 +11,21 @@ from uuid import NAMESPACE_URL, uuid5
 from zope.interface import implementer
 
 from octavia_tx.cloud.addresses import AUTOMATIC_VIPS, LOOPBACK, MANAGEMENT
-from octavia_tx.errors import AddressUnavailable, InvalidInput
+from octavia_tx.errors import AddressUnavailable
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.addresses import is_host
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
-from octavia_tx.model.vips import check_port, choose_address, choose_subnet, port_of
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.model.vips import (
+    Asked,
+    additional_vip_of,
+    check_front_ends,
+    check_port,
+    choose_address,
+    choose_subnet,
+    port_of,
+    vip_of,
+)
 
 NETWORK_ID = str(uuid5(NAMESPACE_URL, "urn:octavia-tx:loopback"))
 IPV4_SUBNET_ID = str(uuid5(NAMESPACE_URL, "urn:octavia-tx:loopback:ipv4"))
@@ -47,12 +56,7 @@ class LoopbackNetwork:
 
     async def check_vip(self, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver}."""
-        check_port(load_balancer)
-        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
-        asked = load_balancer.vip_address
-        if asked is not None and (not is_host(asked, subnet.cidr) or is_host(asked, MANAGEMENT)):
-            accepted = f"a host's address in {subnet.cidr}, but not in {MANAGEMENT}, where amphorae's agents listen"
-            raise InvalidInput("loadbalancer.vip_address", asked, accepted)
+        check_front_ends(load_balancer, (NETWORK,), SUBNETS, MANAGEMENT)
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """
@@ -61,12 +65,22 @@ class LoopbackNetwork:
         @raise ReferenceMissing: it names a subnet, network or port that isn't there.
         @raise InvalidInput: the subnet that it names isn't of the network that it names.
         """
-        check_port(load_balancer)
-        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
-        address = choose_address(load_balancer, subnet, taken, AUTOMATIC_VIPS if subnet.ip_version == 4 else None)
+        return self._allocate(vip_of(load_balancer), taken)
+
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
+        """See L{INetworkDriver}. Without an address given, as by L{allocate_vip}."""
+        vip = self._allocate(additional_vip_of(load_balancer, at, load_balancer.vip_network_id), taken)
+        return AdditionalVip(ip_address=vip.address, port_id=vip.port_id, subnet_id=vip.subnet_id)
+
+    def _allocate(self, asked: Asked, taken: frozenset[str]) -> Vip:
+        check_port(asked)
+        subnet = choose_subnet(asked, (NETWORK,), SUBNETS)
+        address = choose_address(asked, subnet, taken, AUTOMATIC_VIPS if subnet.ip_version == 4 else None)
         if is_host(address, MANAGEMENT):
             raise AddressUnavailable(f"The address {address} isn't for VIPs: amphorae's agents listen in {MANAGEMENT}.")
-        return Vip(address=address, port_id=port_of(load_balancer.id), subnet_id=subnet.id, network_id=NETWORK_ID)
+        return Vip(address=address, port_id=port_of(asked.key), subnet_id=subnet.id, network_id=NETWORK_ID)
 
     async def release_vip(self, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver}. Nothing was made, so nothing is to be undone."""

@@ -16,8 +16,8 @@ from zope.interface import implementer
 from octavia_tx.interfaces import IComputeDriver, INetworkDriver
 from octavia_tx.model.addresses import sequence
 from octavia_tx.model.amphora import Amphora, Boot, Machine, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
-from octavia_tx.model.vips import choose_address, port_of
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.model.vips import Asked, additional_vip_of, check_distinct, choose_address, port_of, vip_of
 
 AGENTS = "100.64.0.0/10"  # RFC 6598: no one's, and large
 VIPS = "198.18.0.0/15"  # RFC 2544: for benchmarks
@@ -76,19 +76,29 @@ class NoopNetwork:
         return (Network(id=NETWORK_ID, name="noop", subnet_ids=(SUBNET_ID,)),)
 
     async def check_vip(self, load_balancer: LoadBalancer) -> None:
-        """See L{INetworkDriver}. Everything could be."""
+        """See L{INetworkDriver}. Everything could be, but for two front ends at one address."""
+        check_distinct(load_balancer)
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver}. Ids are taken as given, and an address need not be of any range."""
-        network_id = load_balancer.vip_network_id or NETWORK_ID
-        subnet_id = load_balancer.vip_subnet_id or SUBNET_ID
-        asked = load_balancer.vip_address
-        cidr = VIPS if asked is None else str(ip_network(asked))
+        return self._allocate(vip_of(load_balancer), taken)
+
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
+        """See L{INetworkDriver}, as L{allocate_vip}."""
+        vip = self._allocate(additional_vip_of(load_balancer, at, load_balancer.vip_network_id), taken)
+        return AdditionalVip(ip_address=vip.address, port_id=vip.port_id, subnet_id=vip.subnet_id)
+
+    def _allocate(self, asked: Asked, taken: frozenset[str]) -> Vip:
+        network_id = asked.network_id or NETWORK_ID
+        subnet_id = asked.subnet_id or SUBNET_ID
+        cidr = VIPS if asked.address is None else str(ip_network(asked.address))
         version = ip_network(cidr).version
         subnet = Subnet(id=subnet_id, name="noop", network_id=network_id, cidr=cidr, ip_version=version)
         return Vip(
-            address=choose_address(load_balancer, subnet, taken),
-            port_id=load_balancer.vip_port_id or port_of(load_balancer.id),
+            address=choose_address(asked, subnet, taken),
+            port_id=asked.port_id or port_of(asked.key),
             subnet_id=subnet_id,
             network_id=network_id,
         )

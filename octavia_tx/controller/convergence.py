@@ -18,7 +18,7 @@ from octavia_tx.controller.lease import Hold
 from octavia_tx.controller.plan import plan
 from octavia_tx.controller.retry import judge
 from octavia_tx.controller.situation import Situation
-from octavia_tx.controller.steps import Replan, Step
+from octavia_tx.controller.step import Later, Replan, Step
 from octavia_tx.controller.work import Work
 from octavia_tx.db import leases, load_balancers
 from octavia_tx.db.transaction import Transaction
@@ -105,6 +105,9 @@ class Convergence:
                 await self._follow(steps, situation)
             except Replan as reason:
                 _log.debug("Load balancer {load_balancer}: {reason}", load_balancer=self._id, reason=str(reason))
+            except Later as wait:
+                await self._defer(wait)
+                return
         raise _TooManyRounds("It still differs from what is wanted after many rounds.")
 
     async def _follow(self, steps: tuple[Step, ...], situation: Situation) -> None:
@@ -139,6 +142,13 @@ class Convergence:
             load_balancer=self._id,
             revision=situation.load_balancer.revision,
         )
+
+    async def _defer(self, wait: Later) -> None:
+        """Give the lease back while time does its work: the load balancer is as wanted, but not all is tidied up."""
+        assert self._at is not None
+        async with self._work.means.database.transaction() as tx:
+            if not await leases.defer(tx, self._lease, wait.seconds, self._at.name):
+                raise self._work.lost()
 
     async def _failed(self, error: Exception) -> None:
         means = self._work.means

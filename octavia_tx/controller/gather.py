@@ -11,7 +11,9 @@ from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 
 # States in which an amphora has a machine, unless something happened to it.
-_HAS_MACHINE = frozenset({AmphoraState.BOOTING, AmphoraState.READY, AmphoraState.ALLOCATED})
+_HAS_MACHINE = frozenset(
+    {AmphoraState.BOOTING, AmphoraState.READY, AmphoraState.ALLOCATED, AmphoraState.DRAINING},
+)
 
 
 async def gather(work: Work) -> Situation | None:

@@ -33,7 +33,7 @@ class Life(Protocol):
         """Its agent answers, and it belongs to a load balancer."""
 
     def drain(self) -> AmphoraState:
-        """It takes no new connections, and finishes those that it has."""
+        """Another shall take its place: it serves until that one does, then finishes the connections that it has."""
 
     def fail(self) -> AmphoraState:
         """It is of no use any more: never came up, or its machine is gone."""

@@ -11,6 +11,9 @@ the rows are a situation like any other:
   - Every step may be done again. One that was done but not recorded is simply done again.
   - An amphora is kept if it can serve, or can come to; of several, the one that is farthest. All others are retired,
     and B{before} the kept one is made to serve: on some networks two machines with one VIP would quarrel about it.
+  - But one that is C{DRAINING}, since somebody wants it replaced, serves on until the kept one runs the wanted
+    revision. Only then it is told to accept no more; when its connections have ended, or had their time, it is retired.
+    All that are replaced are told before any is waited for.
   - The VIP comes first, because it is quick and because it's what can fail for a reason of the tenant's.
   - An amphora that runs no revision yet may not be plumbed to the VIP. One that does, is.
   - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
@@ -27,7 +30,9 @@ is gone, can't be waited for, and is.
 
 from __future__ import annotations
 
+from octavia_tx.controller.drains import AwaitDrained, DrainAmphora
 from octavia_tx.controller.situation import Situation
+from octavia_tx.controller.step import Step
 from octavia_tx.controller.steps import (
     AllocateVip,
     Apply,
@@ -40,7 +45,6 @@ from octavia_tx.controller.steps import (
     ReleaseVip,
     RequestAmphora,
     RetireAmphora,
-    Step,
     Withdraw,
 )
 from octavia_tx.model.amphora import Amphora
@@ -57,8 +61,9 @@ def plan(situation: Situation) -> tuple[Step, ...]:
     if not situation.by_amphorae:
         return _vip(situation) + _provision(situation)
     kept = _kept(situation)
-    retired = tuple(s for a in situation.amphorae if a is not kept for s in _retirement(a))
-    return _vip(situation) + retired + _service(situation, kept)
+    leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
+    retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
+    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
@@ -77,6 +82,12 @@ def _provision(situation: Situation) -> tuple[Step, ...]:
 def _retirement(amphora: Amphora) -> tuple[Step, ...]:
     destroy = DestroyMachine(amphora.id)
     return (destroy,) if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id), destroy)
+
+
+def _farewell(leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
+    """Let the amphorae go that were replaced."""
+    told = tuple(DrainAmphora(a.id) for a in leaving if a.withdrawn_at is None)
+    return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(a)))
 
 
 def _kept(situation: Situation) -> Amphora | None:

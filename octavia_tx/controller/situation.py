@@ -39,6 +39,7 @@ class Situation:
 
     @property
     def has_vip(self) -> bool:
-        """Whether the network has given the front-end address; the tenant alone never names all four."""
+        """Whether the network has given all front-end addresses; the tenant alone never names all of the VIP's four."""
         lb = self.load_balancer
-        return None not in (lb.vip_address, lb.vip_port_id, lb.vip_subnet_id, lb.vip_network_id)
+        additional = [part for v in lb.additional_vips for part in (v.ip_address, v.port_id, v.subnet_id)]
+        return None not in (lb.vip_address, lb.vip_port_id, lb.vip_subnet_id, lb.vip_network_id, *additional)

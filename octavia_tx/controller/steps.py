@@ -1,22 +1,18 @@
-"""
-The steps of plans, as values.
-
-Each sees to one thing: done again, it changes nothing more. Each records what it made before it is done, in a
-transaction of its own that holds only if the lease does; there's no remote call inside one. Each gives the situation
-that follows, so that the next doesn't have to read what is known.
-"""
+"""The steps of plans, as values; L{octavia_tx.controller.step} says what all have in common."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn, Protocol
+from ipaddress import ip_address
+from typing import ClassVar, NoReturn
 
 from attrs import evolve, frozen
 
 from octavia_tx.controller import lifecycle
 from octavia_tx.controller.situation import Situation
+from octavia_tx.controller.step import OfAmphora, OfLoadBalancer, Replan
 from octavia_tx.controller.work import Work
 from octavia_tx.db import amphorae, load_balancers, members
-from octavia_tx.errors import AmphoraError, CloudError, Conflict, OctaviaError
+from octavia_tx.errors import AmphoraError, CloudError, Conflict
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
 from octavia_tx.model.resources import LoadBalancer
@@ -29,45 +25,9 @@ _ADDRESS_TRIES = 32
 _LOOK_GROWTH = 1.2
 
 
-class Replan(OctaviaError):
-    """What the plan was made of isn't so any more; make a new one at once."""
-
-
-class Step(Protocol):
-    """
-    @cvar name: what it does, for people.
-    @ivar amphora_id: whom it is about; C{None}: the load balancer alone.
-    """
-
-    name: ClassVar[str]
-
-    @property
-    def amphora_id(self) -> str | None: ...
-
-    async def do(self, situation: Situation, work: Work) -> Situation:
-        """
-        Do it, whatever of it was done already, and record it.
-
-        @return: the situation that follows.
-        @raise Replan: the tenant or the cloud changed what the plan was made of.
-        @raise LeaseLost: another controller goes on.
-        @raise OctaviaError: it didn't work; it may be tried again.
-        """
-
-
 @frozen
-class _OfLoadBalancer:
-    amphora_id: ClassVar[None] = None
-
-
-@frozen
-class _OfAmphora:
-    amphora_id: str
-
-
-@frozen
-class AllocateVip(_OfLoadBalancer):
-    """See to it that the load balancer has its front-end address."""
+class AllocateVip(OfLoadBalancer):
+    """See to it that the load balancer has its front-end addresses."""
 
     name: ClassVar[str] = "allocate VIP"
 
@@ -82,16 +42,29 @@ class AllocateVip(_OfLoadBalancer):
 
     async def _try(self, situation: Situation, work: Work) -> Situation:
         load_balancer = situation.load_balancer
+        network = work.means.network
         async with work.means.database.transaction() as tx:
-            taken = await load_balancers.taken_addresses(tx)
-            if load_balancer.vip_address is None:
-                # A member at the VIP would be the load balancer itself. Where an address is asked for, the API looked.
-                found = await members.find(tx, load_balancer_id=load_balancer.id)
-                taken |= {str(unmapped(member.address)) for member in found}
-        vip = await work.means.network.allocate_vip(load_balancer, taken - {load_balancer.vip_address or ""})
+            taken = await load_balancers.taken_addresses(tx, load_balancer.id)
+            found = await members.find(tx, load_balancer_id=load_balancer.id)
+        # A member at a front end would be the load balancer itself. Where an address is asked for, the API looked.
+        chosen = taken | {str(unmapped(member.address)) for member in found}
+        others = taken if load_balancer.vip_address else chosen
+        vip = await network.allocate_vip(load_balancer, others | _additional(load_balancer))
+        load_balancer = _with_vip(load_balancer, vip)
+        for at, asked in enumerate(load_balancer.additional_vips):
+            others = (taken if asked.ip_address else chosen) | {vip.address} | _additional(load_balancer, but=at)
+            given = await network.allocate_additional_vip(load_balancer, at, others)
+            additional = (given if i == at else v for i, v in enumerate(load_balancer.additional_vips))
+            load_balancer = evolve(load_balancer, additional_vips=additional)
         async with work.recording(self.name) as tx:
-            await load_balancers.record_vip(tx, load_balancer.id, vip)
-        return evolve(situation, load_balancer=_with_vip(load_balancer, vip))
+            await load_balancers.record_vip(tx, load_balancer.id, vip, load_balancer.additional_vips)
+        return evolve(situation, load_balancer=load_balancer)
+
+
+def _additional(load_balancer: LoadBalancer, but: int | None = None) -> frozenset[str]:
+    """The addresses of the additional VIPs, as far as they are known, but for one."""
+    given = [v.ip_address for at, v in enumerate(load_balancer.additional_vips) if at != but]
+    return frozenset(str(ip_address(address)) for address in given if address)
 
 
 def _with_vip(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
@@ -105,7 +78,7 @@ def _with_vip(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
 
 
 @frozen
-class RequestAmphora(_OfAmphora):
+class RequestAmphora(OfAmphora):
     """Write down that there shall be an amphora, before anything of it is made."""
 
     name: ClassVar[str] = "request amphora"
@@ -124,7 +97,7 @@ class RequestAmphora(_OfAmphora):
 
 
 @frozen
-class EnsureMachine(_OfAmphora):
+class EnsureMachine(OfAmphora):
     """See to it that the amphora's machine exists and is being started."""
 
     name: ClassVar[str] = "ensure machine"
@@ -159,7 +132,7 @@ class EnsureMachine(_OfAmphora):
 
 
 @frozen
-class AwaitAgent(_OfAmphora):
+class AwaitAgent(OfAmphora):
     """Wait until the amphora's agent answers; then it belongs to its load balancer."""
 
     name: ClassVar[str] = "await agent"
@@ -219,7 +192,7 @@ class AwaitAgent(_OfAmphora):
 
 
 @frozen
-class PlugVip(_OfAmphora):
+class PlugVip(OfAmphora):
     """See to it that packets for the VIP reach the amphora."""
 
     name: ClassVar[str] = "plug VIP"
@@ -244,7 +217,7 @@ async def _wanted(situation: Situation, work: Work) -> Tree:
 
 
 @frozen
-class Apply(_OfAmphora):
+class Apply(OfAmphora):
     """See to it that the amphora serves what the tenant wants now."""
 
     name: ClassVar[str] = "apply"
@@ -277,7 +250,7 @@ class Apply(_OfAmphora):
 
 
 @frozen
-class Provide(_OfLoadBalancer):
+class Provide(OfLoadBalancer):
     """Have the load balancer's provider serve what the tenant wants now."""
 
     name: ClassVar[str] = "provide"
@@ -293,7 +266,7 @@ class Provide(_OfLoadBalancer):
 
 
 @frozen
-class Withdraw(_OfLoadBalancer):
+class Withdraw(OfLoadBalancer):
     """See to it that nothing of the load balancer is left at its provider."""
 
     name: ClassVar[str] = "withdraw"
@@ -306,7 +279,7 @@ class Withdraw(_OfLoadBalancer):
 
 
 @frozen
-class RetireAmphora(_OfAmphora):
+class RetireAmphora(OfAmphora):
     """Write down that the amphora is on its way out, before its machine is touched."""
 
     name: ClassVar[str] = "retire amphora"
@@ -319,7 +292,7 @@ class RetireAmphora(_OfAmphora):
 
 
 @frozen
-class DestroyMachine(_OfAmphora):
+class DestroyMachine(OfAmphora):
     """See to it that nothing is left of the amphora: its machine first, then its row."""
 
     name: ClassVar[str] = "destroy machine"
@@ -333,8 +306,8 @@ class DestroyMachine(_OfAmphora):
 
 
 @frozen
-class ReleaseVip(_OfLoadBalancer):
-    """Give the front-end address back."""
+class ReleaseVip(OfLoadBalancer):
+    """Give the front-end addresses back."""
 
     name: ClassVar[str] = "release VIP"
 
@@ -345,7 +318,7 @@ class ReleaseVip(_OfLoadBalancer):
 
 
 @frozen
-class ForgetLoadBalancer(_OfLoadBalancer):
+class ForgetLoadBalancer(OfLoadBalancer):
     """Remove the last trace of the load balancer, which is its row."""
 
     name: ClassVar[str] = "forget load balancer"

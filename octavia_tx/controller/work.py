@@ -31,6 +31,7 @@ class ConvergenceSettings:
     @ivar boot_timeout: for an amphora's agent to answer, from the start of its machine.
     @ivar first_look, longest_look: between two questions to a booting amphora, growing.
     @ivar first_retry, longest_retry: between attempts, growing.
+    @ivar drain: for a replaced amphora to finish its connections; C{silence}: for one that doesn't answer.
     @ivar give_up_after: of failures, until the load balancer is shown as C{ERROR}; it is retried still.
     @ivar slow_retry: between attempts once it is C{ERROR}.
     @ivar rounds: of gathering and planning in one lease, at most.
@@ -46,6 +47,8 @@ class ConvergenceSettings:
     longest_look: float = 1.0
     first_retry: float = 0.2
     longest_retry: float = 30.0
+    drain: float = 60.0
+    silence: float = 5.0
     give_up_after: float = 300.0
     slow_retry: float = 60.0
     rounds: int = 50

@@ -42,6 +42,13 @@ async def find(tx: Transaction) -> tuple[Amphora, ...]:
     return tuple(Amphora(**each) for each in found)
 
 
+async def lock(tx: Transaction, *, id: str | None = None, load_balancer_id: str | None = None) -> tuple[Amphora, ...]:
+    """One by its id, or those of a load balancer; nobody else changes them until the transaction ends."""
+    if not is_identifier(id or load_balancer_id or ""):
+        return ()
+    return tuple(Amphora(**each) for each in await tx.fetch("amphora.lock", id=id, load_balancer_id=load_balancer_id))
+
+
 async def change(tx: Transaction, id: str, expected: AmphoraState, state: AmphoraState, **columns: Any) -> bool:
     """
     Move an amphora on in its life, and tell the controllers.

@@ -70,6 +70,17 @@ async def postpone(tx: Transaction, lease: Lease, seconds: float, step: str, sen
     )
 
 
+async def defer(tx: Transaction, lease: Lease, seconds: float, step: str) -> bool:
+    """
+    Give a lease back though not all is done yet, since the rest takes its time: due again in C{seconds}, or now if a
+    change or a fact came meanwhile.
+
+    @param step: what takes its time.
+    @return: False where someone else has the lease.
+    """
+    return await _held(tx, "lease.defer", lease, seconds=seconds, step=step, revision=lease.revision)
+
+
 async def wake(tx: Transaction, load_balancer_id: str) -> None:
     """A fact changed (an amphora was lost, a machine came up): have a controller look now. None there: no error."""
     await tx.fetch("lease.wake", load_balancer_id=load_balancer_id)

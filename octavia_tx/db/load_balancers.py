@@ -9,9 +9,9 @@ from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import is_identifier
 from octavia_tx.db.rows import rows as as_rows
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import BeingDeleted, NotFound
+from octavia_tx.errors import BeingDeleted, Conflict, NotFound
 from octavia_tx.model.amphora import Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 
 rows = Repository("load_balancer", LoadBalancer, find="load_balancer.find")
@@ -104,12 +104,18 @@ async def delete(tx: Transaction, id: str) -> None:
         raise NotFound("Load balancer", id)
 
 
-async def record_vip(tx: Transaction, id: str, vip: Vip) -> None:
+async def record_vip(tx: Transaction, id: str, vip: Vip, additional: Collection[AdditionalVip]) -> None:
     """
-    Write the address that the network gave.
+    Write the addresses that the network gave.
 
-    @raise Conflict: another load balancer holds it.
+    @param additional: all additional VIPs, in their order.
+    @raise Conflict: another load balancer holds one of them.
     """
+    addresses = [vip.address, *(each.ip_address for each in additional if each.ip_address)]
+    await tx.fetch("load_balancer.claim_addresses", addresses=addresses)
+    taken = await taken_addresses(tx, id, addresses)
+    if taken:
+        raise Conflict(f"Another load balancer has the VIP address {', '.join(sorted(taken))}.")
     await tx.execute(
         "load_balancer.record_vip",
         id=id,
@@ -117,12 +123,19 @@ async def record_vip(tx: Transaction, id: str, vip: Vip) -> None:
         port_id=vip.port_id,
         subnet_id=vip.subnet_id,
         network_id=vip.network_id,
+        additional=as_rows(additional),
     )
 
 
-async def taken_addresses(tx: Transaction) -> frozenset[str]:
-    """All front-end addresses that load balancers hold or ask for."""
-    return frozenset(each["address"] for each in await tx.fetch("load_balancer.taken_addresses"))
+async def taken_addresses(tx: Transaction, id: str | None, among: Collection[str] | None = None) -> frozenset[str]:
+    """
+    All front-end addresses that others than this load balancer hold, and those for which others asked before it did.
+
+    @param id: C{None}: all that any holds or asks for.
+    @param among: of these alone.
+    """
+    given = None if among is None else list(among)
+    return frozenset(each["address"] for each in await tx.fetch("load_balancer.taken_addresses", id=id, among=given))
 
 
 async def applied(tx: Transaction, id: str, revision: int) -> None:

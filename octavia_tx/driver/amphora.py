@@ -29,7 +29,7 @@ def _among(*words: str) -> Callable[[Any], bool]:
 _SUPPORTED: dict[type, tuple[str, _Table]] = {
     LoadBalancer: (
         "loadbalancer",
-        {"additional_vips": _empty, "vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
+        {"vip_qos_policy_id": _empty, "vip_sg_ids": _empty},
     ),
     Listener: (
         "listener",

@@ -22,6 +22,8 @@ class Amphora:
     @ivar applied_revision: the load balancer's revision that it runs.
     @ivar last_heartbeat: when a receiver last heard from it.
     @ivar error: why it is C{FAILED}, or what the present step waits for.
+    @ivar withdrawn_at: when it was told to take no new connections; C{None} for one that serves, or never did.
+    @ivar config_due: whether its agent wants its settings anew.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Amphora:
     compute_flavor: str | None = None
     cached_zone: str | None = None
     error: str | None = None
+    withdrawn_at: datetime | None = None
+    config_due: bool = False
     created_at: datetime
     updated_at: datetime | None = None
 

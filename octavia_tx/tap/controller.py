@@ -74,6 +74,7 @@ def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
         lease_seconds=settings.lease,
         concurrency=settings.concurrency,
         boot_timeout=settings.boot_timeout,
+        drain=settings.drain,
         give_up_after=settings.give_up_after,
     )
 

@@ -75,6 +75,11 @@ class MemoryAmphorae:
         else:
             reached.serving.pop(tree.load_balancer.id, None)
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}. There are no connections."""
+        self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)

@@ -210,6 +210,36 @@ class _AmphoraDriverTests(TestCase):
         self.assertEqual(await self.listening(), (False, False, False, False))
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
 
+    async def test_one_that_is_drained_accepts_no_more_and_again_changes_nothing(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        for _ in range(2):
+            self.assertEqual(await self.driver.drain(self.amphora, tree.load_balancer.id, 2), 0)
+            self.assertEqual(await self.listening(), (False, False, False, False))
+
+    async def test_draining_what_was_never_applied_or_was_withdrawn_is_no_error(self) -> None:
+        self.assertEqual(await self.driver.drain(self.amphora, str(uuid4()), 1), 0)
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
+        self.assertEqual(await self.driver.drain(self.amphora, tree.load_balancer.id, 1), 0)
+
+    async def test_one_that_was_drained_may_serve_again_or_be_withdrawn(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.drain(self.amphora, tree.load_balancer.id, 1)
+        await self.driver.apply(self.amphora, tree, 1)
+        self.assertEqual(await self.listening(), (True, False, False, False))
+        await self.driver.drain(self.amphora, tree.load_balancer.id, 1)
+        await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
+        self.assertEqual(await self.listening(), (False, False, False, False))
+
+    async def test_a_lower_fence_drains_nothing(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        await self.driver.apply(self.amphora, tree, 7)
+        await self.refused(StaleFence, self.driver.drain(self.amphora, tree.load_balancer.id, 6))
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
     async def test_withdrawing_what_was_never_applied_is_no_error(self) -> None:
         await self.driver.withdraw(self.amphora, str(uuid4()), 1)
 
@@ -238,6 +268,7 @@ class _AmphoraDriverTests(TestCase):
         tree = tree_of(self.fixture, self.fixture.ports[0])
         await self.refused(kind, driver.info(amphora))
         await self.refused(kind, driver.apply(amphora, tree, 1))
+        await self.refused(kind, driver.drain(amphora, tree.load_balancer.id, 1))
         await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))
         self.assertEqual(await self.listening(), (False, False, False, False))
 

@@ -26,8 +26,9 @@ from octavia_tx.errors import (
 )
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
+from octavia_tx.model.vips import Asked, additional_vip_of, vip_of
 
 
 class Killed(BaseException):
@@ -149,6 +150,7 @@ class ModelNetwork:
     One network with one subnet, 10.0.0.0/16.
 
     @ivar vips: what is allocated, by the load balancer's id.
+    @ivar additional: the same of additional VIPs, by the load balancer's id and their place.
     @ivar plugged: pairs of an amphora's and a load balancer's id.
     """
 
@@ -164,6 +166,7 @@ class ModelNetwork:
     def __init__(self, faults: Faults | None = None) -> None:
         self._faults = faults or Faults()
         self.vips: dict[str, Vip] = {}
+        self.additional: dict[tuple[str, int], Vip] = {}
         self.plugged: set[tuple[str, str]] = set()
 
     async def subnet(self, subnet_id: str) -> Subnet | None:
@@ -184,20 +187,26 @@ class ModelNetwork:
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver.allocate_vip}."""
         async with self._faults.point("network.allocate_vip"):
-            known = self.vips.get(load_balancer.id)
-            if known is None or known.address in taken:
-                known = self._vip(load_balancer, taken)
+            known = self._vip(vip_of(load_balancer), taken)
             self.vips[load_balancer.id] = known
         return known
 
-    def _vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
-        wanted = load_balancer.vip_address
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
+        """See L{INetworkDriver.allocate_additional_vip}."""
+        async with self._faults.point("network.allocate_additional_vip"):
+            vip = self._vip(additional_vip_of(load_balancer, at, load_balancer.vip_network_id), taken)
+            self.additional[load_balancer.id, at] = vip
+        return AdditionalVip(ip_address=vip.address, port_id=vip.port_id, subnet_id=vip.subnet_id)
+
+    def _vip(self, asked: Asked, taken: frozenset[str]) -> Vip:
         free = (a for i in range(1, 65000) if (a := f"10.0.{i // 250}.{i % 250 + 1}") not in taken)
-        if wanted in taken:
-            raise AddressUnavailable(f"Address {wanted} is taken.")
+        if asked.address in taken:
+            raise AddressUnavailable(f"Address {asked.address} is taken.")
         return Vip(
-            address=wanted or next(free),
-            port_id=str(uuid5(NAMESPACE_OID, f"port of {load_balancer.id}")),
+            address=asked.address or next(free),
+            port_id=str(uuid5(NAMESPACE_OID, f"port of {asked.key}")),
             subnet_id=self.SUBNET.id,
             network_id=self.NETWORK.id,
         )
@@ -206,6 +215,7 @@ class ModelNetwork:
         """See L{INetworkDriver.release_vip}."""
         async with self._faults.point("network.release_vip"):
             self.vips.pop(load_balancer.id, None)
+            self.additional = {key: vip for key, vip in self.additional.items() if key[0] != load_balancer.id}
 
     async def plug_vip(self, amphora: Amphora, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver.plug_vip}."""
@@ -229,6 +239,8 @@ class ModelAmphorae:
     @ivar silent_for: questions that a new amphora leaves unanswered, as it is booting.
     @ivar served: by amphora's id and load balancer's id.
     @ivar pushes: how many trees were applied.
+    @ivar connections: that are left on an amphora that is drained; one ends with each question.
+    @ivar gaps: how often one was drained while no other served its load balancer.
     @ivar rejects: a sentence with which every configuration is refused; C{None}: none is.
     """
 
@@ -239,6 +251,8 @@ class ModelAmphorae:
         self._asked: dict[str, int] = {}
         self.served: dict[tuple[str, str], Served] = {}
         self.pushes = 0
+        self.connections = 0
+        self.gaps = 0
         self.rejects: str | None = None
 
     def _reach(self, amphora: Amphora) -> None:
@@ -260,6 +274,14 @@ class ModelAmphorae:
         async with self._faults.point("amphora.apply"):
             self._set(amphora, tree.load_balancer.id, tree, fence)
             self.pushes += 1
+
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        """See L{IAmphoraDriver.drain}."""
+        async with self._faults.point("amphora.drain"):
+            self._set(amphora, load_balancer_id, None, fence)
+            self.gaps += not self.serving(load_balancer_id)
+            self.connections = max(0, self.connections - 1)
+        return self.connections
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -10,12 +10,21 @@ from __future__ import annotations
 from attrs import define, evolve, field
 from zope.interface import implementer
 
-from octavia_tx.errors import CloudError, InvalidInput, OutOfResources
+from octavia_tx.errors import CloudError, OutOfResources
 from octavia_tx.interfaces import IComputeDriver, INetworkDriver
-from octavia_tx.model.addresses import is_host, sequence
+from octavia_tx.model.addresses import sequence
 from octavia_tx.model.amphora import Amphora, Boot, Machine, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
-from octavia_tx.model.vips import check_port, choose_address, choose_subnet, port_of
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.model.vips import (
+    Asked,
+    additional_vip_of,
+    check_front_ends,
+    check_port,
+    choose_address,
+    choose_subnet,
+    port_of,
+    vip_of,
+)
 
 NETWORK = Network(
     id="5f0a3c52-8f0e-4b57-9d6b-0a6c6f6b7c01",
@@ -119,11 +128,13 @@ class MemoryNetwork:
     One network with an IPv4 and an IPv6 subnet.
 
     @ivar allocated: by load balancer's id, the VIPs that haven't been released.
+    @ivar additional: by load balancer's id and place, the additional ones.
     @ivar plugged: pairs of amphora's and load balancer's id.
     """
 
     def __init__(self) -> None:
         self.allocated: dict[str, Vip] = {}
+        self.additional: dict[tuple[str, int], Vip] = {}
         self.plugged: set[tuple[str, str]] = set()
         self.trouble = Trouble()
 
@@ -145,30 +156,39 @@ class MemoryNetwork:
     async def check_vip(self, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver}."""
         self.trouble.befall()
-        check_port(load_balancer)
-        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
-        asked = load_balancer.vip_address
-        if asked is not None and not is_host(asked, subnet.cidr):
-            raise InvalidInput("loadbalancer.vip_address", asked, f"a host's address in {subnet.cidr}")
+        check_front_ends(load_balancer, (NETWORK,), SUBNETS)
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
         """See L{INetworkDriver}."""
         self.trouble.befall()
-        check_port(load_balancer)
-        subnet = choose_subnet(load_balancer, (NETWORK,), SUBNETS)
-        vip = Vip(
-            address=choose_address(load_balancer, subnet, taken),
-            port_id=port_of(load_balancer.id),
+        vip = self._vip(vip_of(load_balancer), taken)
+        self.allocated[load_balancer.id] = vip
+        return vip
+
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
+        """See L{INetworkDriver}."""
+        self.trouble.befall()
+        vip = self._vip(additional_vip_of(load_balancer, at, load_balancer.vip_network_id), taken)
+        self.additional[load_balancer.id, at] = vip
+        return AdditionalVip(ip_address=vip.address, port_id=vip.port_id, subnet_id=vip.subnet_id)
+
+    def _vip(self, asked: Asked, taken: frozenset[str]) -> Vip:
+        check_port(asked)
+        subnet = choose_subnet(asked, (NETWORK,), SUBNETS)
+        return Vip(
+            address=choose_address(asked, subnet, taken),
+            port_id=port_of(asked.key),
             subnet_id=subnet.id,
             network_id=NETWORK.id,
         )
-        self.allocated[load_balancer.id] = vip
-        return vip
 
     async def release_vip(self, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver}."""
         self.trouble.befall()
         self.allocated.pop(load_balancer.id, None)
+        self.additional = {key: vip for key, vip in self.additional.items() if key[0] != load_balancer.id}
 
     async def plug_vip(self, amphora: Amphora, load_balancer: LoadBalancer) -> None:
         """See L{INetworkDriver}."""

@@ -18,10 +18,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
+from attrs import evolve
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
-from octavia_tx.errors import AddressUnavailable, ReferenceMissing, RequestError
+from octavia_tx.errors import AddressUnavailable, InvalidInput, ReferenceMissing, RequestError
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
 from octavia_tx.model.resources import LoadBalancer
@@ -161,6 +162,107 @@ class _NetworkDriverTests(TestCase):
                 continue
             self.fail(f"{wrong} is accepted")
 
+    async def _additional(self, driver: INetworkDriver, **asked: Any) -> LoadBalancer:
+        """A load balancer as recorded once it has all its front ends."""
+        found = asking(**asked)
+        found = _recorded(found, await driver.allocate_vip(found, _NONE))
+        for at in range(len(found.additional_vips)):
+            others = {found.vip_address, *(v.ip_address for i, v in enumerate(found.additional_vips) if i != at)}
+            given = await driver.allocate_additional_vip(found, at, frozenset(a for a in others if a))
+            additional = (given if i == at else v for i, v in enumerate(found.additional_vips))
+            found = evolve(found, additional_vips=additional)
+        return found
+
+    async def test_additional_vips_have_addresses_and_ports_of_their_own(self) -> None:
+        driver, network, subnet = await self._some()
+        additional: tuple[dict[str, str], ...] = ({"subnet_id": subnet.id}, {"subnet_id": subnet.id}, {})
+        given = await self._additional(driver, vip_subnet_id=subnet.id, additional_vips=additional)
+        addresses = [given.vip_address, *(v.ip_address for v in given.additional_vips)]
+        ports = [given.vip_port_id, *(v.port_id for v in given.additional_vips)]
+        self.assertEqual((len(set(addresses)), len(set(ports))), (4, 4))
+        for vip in given.additional_vips:
+            UUID(str(vip.port_id))
+        for vip in given.additional_vips[:2]:
+            self.assertEqual(vip.subnet_id, subnet.id)
+            self.assertIn(ip_address(str(vip.ip_address)), ip_network(subnet.cidr))
+        self.assertIn(given.additional_vips[2].subnet_id, network.subnet_ids)
+
+    async def test_additional_vips_may_be_of_the_other_ip_version(self) -> None:
+        driver, network, _subnet = await self._some()
+        subnets = [s for i in network.subnet_ids if (s := await driver.subnet(i)) is not None]
+        additional: list[dict[str, str]] = [{"subnet_id": s.id} for s in subnets]
+        given = await self._additional(driver, vip_network_id=network.id, additional_vips=additional)
+        for vip, subnet in zip(given.additional_vips, subnets, strict=True):
+            self.assertEqual(ip_address(str(vip.ip_address)).version, subnet.ip_version)
+            self.assertEqual(vip.subnet_id, subnet.id)
+
+    async def test_allocating_an_additional_vip_again_gives_the_same_also_after_a_restart(self) -> None:
+        driver, _network, subnet = await self._some()
+        given = await self._additional(driver, vip_subnet_id=subnet.id, additional_vips=({"subnet_id": subnet.id},))
+        asked = evolve(given, additional_vips=({"subnet_id": subnet.id},))
+        taken = frozenset({str(given.vip_address)})
+        for again in (driver, await self._driver()):
+            for form in (asked, given):
+                self.assertEqual(await again.allocate_additional_vip(form, 0, taken), given.additional_vips[0])
+
+    async def test_an_additional_address_asked_for_is_given_and_a_taken_one_refused(self) -> None:
+        driver, _network, subnet = await self._some()
+        first = await self._additional(driver, vip_subnet_id=subnet.id, additional_vips=({"subnet_id": subnet.id},))
+        free = str(first.additional_vips[0].ip_address)
+        await driver.release_vip(first)
+        asked = {"subnet_id": subnet.id, "ip_address": free}
+        given = await self._additional(driver, vip_subnet_id=subnet.id, additional_vips=(asked,))
+        self.assertEqual(given.additional_vips[0].ip_address, free)
+        await self._refused_additional(AddressUnavailable, driver, given, frozenset({free}))
+
+    async def test_an_additional_vip_that_can_not_be_is_refused(self) -> None:
+        driver, _network, subnet = await self._some()
+        recorded = await self._additional(driver, vip_subnet_id=subnet.id)
+        for kind, asked in (
+            (ReferenceMissing, {"subnet_id": str(uuid4())}),
+            (ReferenceMissing, {"subnet_id": subnet.id, "port_id": str(uuid4())}),
+            (AddressUnavailable, {"subnet_id": subnet.id, "ip_address": _outside(subnet)}),
+        ):
+            wrong = evolve(recorded, additional_vips=(asked,))
+            await self._refused_additional(kind, driver, wrong, frozenset({str(recorded.vip_address)}))
+
+    async def _refused_additional(
+        self, kind: type[Exception], driver: INetworkDriver, asked: LoadBalancer, taken: frozenset[str]
+    ) -> None:
+        try:
+            given = await driver.allocate_additional_vip(asked, 0, taken)
+        except kind:
+            return
+        self.fail(f"{asked.additional_vips} was allocated: {given}")
+
+    async def test_what_an_additional_vip_can_never_be_is_told_by_its_place(self) -> None:
+        driver, _network, subnet = await self._some()
+        good = {"subnet_id": subnet.id}
+        await driver.check_vip(asking(vip_subnet_id=subnet.id, additional_vips=(good, good)))
+        for field, asked in (
+            ("subnet_id", {"subnet_id": str(uuid4())}),
+            ("port_id", {**good, "port_id": str(uuid4())}),
+            ("ip_address", {**good, "ip_address": _outside(subnet)}),
+        ):
+            try:
+                await driver.check_vip(asking(vip_subnet_id=subnet.id, additional_vips=(good, asked)))
+            except RequestError as error:
+                self.assertIn(f"loadbalancer.additional_vips[1].{field}", str(error))
+                continue
+            self.fail(f"{asked} is accepted")
+
+    async def test_an_address_asked_for_twice_is_refused_before_it_is_accepted(self) -> None:
+        driver, _network, subnet = await self._some()
+        vip = await driver.allocate_vip(asking(vip_subnet_id=subnet.id), _NONE)
+        twice = ({"subnet_id": subnet.id, "ip_address": vip.address},)
+        asked = asking(vip_subnet_id=subnet.id, vip_address=vip.address, additional_vips=twice)
+        try:
+            await driver.check_vip(asked)
+        except InvalidInput as error:
+            self.assertEqual(error.field, "loadbalancer.additional_vips[0].ip_address")
+            return
+        self.fail("An address is accepted twice")
+
     async def test_a_full_subnet_is_refused(self) -> None:
         driver = await self._driver()
         for network in await driver.networks():
@@ -213,8 +315,8 @@ async def _roomy(driver: INetworkDriver) -> tuple[Network, Subnet]:
 
 
 def _recorded(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
-    return asking(
-        id=load_balancer.id,
+    return evolve(
+        load_balancer,
         vip_address=vip.address,
         vip_port_id=vip.port_id,
         vip_subnet_id=vip.subnet_id,

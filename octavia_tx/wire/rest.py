@@ -30,7 +30,7 @@ def haproxy_text_path(load_balancer_id: str) -> str:
 
 
 def action_path(load_balancer_id: str, action: str) -> str:
-    """PUT: C{start}, C{stop} or C{reload}."""
+    """PUT: C{start}, C{stop}, C{reload}, or C{drain}, which tells in C{connections} how many there are still."""
     return f"/1.0/loadbalancer/{load_balancer_id}/{action}"
 
 

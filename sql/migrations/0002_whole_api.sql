@@ -144,6 +144,10 @@ CREATE INDEX l7rule_of ON l7rule (l7policy_id, created_at, id);
 CREATE INDEX l7rule_of_load_balancer ON l7rule (load_balancer_id);
 CREATE INDEX l7rule_by_project ON l7rule (project_id);
 
+ALTER TABLE amphora
+    ADD COLUMN withdrawn_at timestamptz,
+    ADD COLUMN config_due boolean NOT NULL DEFAULT false;
+
 -- What changed its status, as it happened: one row for each change of an object's provisioning or operating status,
 -- written by triggers in the change's own transaction. Whoever follows reads up to the oldest transaction that is still
 -- under way, in the order of (transaction, id): in that order nothing ever appears before what was read already.

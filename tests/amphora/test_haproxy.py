@@ -261,6 +261,80 @@ class Stopping(LifeCase):
         self.successResultOf(started)
 
 
+class Draining(LifeCase):
+    def test_it_is_told_once_and_accepts_no_more(self) -> None:
+        self.serve()
+        for _ in range(2):
+            self.life.drain()
+        self.assertEqual(self.process.signals, [signal.SIGUSR1])
+        self.assertEqual((self.life.serves(), self.life.drains()), (False, True))
+
+    def test_when_its_last_connection_ends_it_is_not_started_again(self) -> None:
+        self.serve()
+        self.life.drain()
+        self.end()
+        self.clock.advance(LAST_DELAY)
+        self.assertEqual(len(self.runner.all), 1)
+        self.assertFalse(self.life.drains())
+
+    def test_a_stop_ends_its_connections(self) -> None:
+        self.serve()
+        self.life.drain()
+        stopped = self.life.stop()
+        self.assertEqual(self.process.signals, [signal.SIGUSR1, signal.SIGTERM])
+        self.end()
+        self.successResultOf(stopped)
+
+    def test_a_start_or_reload_begins_anew(self) -> None:
+        for reloads in (False, True):
+            self.setUp()
+            self.serve()
+            self.life.drain()
+            begun = self.life.reload() if reloads else self.life.start()
+            self.end()
+            self.process.readiness.callback(None)
+            self.settle()
+            self.successResultOf(begun)
+            self.assertEqual((len(self.runner.all), self.life.serves()), (2, True))
+
+    def test_one_that_starts_or_waits_for_its_restart_is_stopped(self) -> None:
+        started = self.life.start()
+        self.life.drain()
+        self.end()
+        self.failureResultOf(started, StartFailed)
+        self.serve()
+        self.end()
+        self.life.drain()
+        self.clock.advance(LAST_DELAY)
+        self.assertEqual(len(self.runner.all), 2)
+
+    def test_one_that_reloads_is_drained_all_the_same(self) -> None:
+        self.serve()
+        reloaded = self.life.reload()
+        self.life.drain()
+        self.settle()
+        self.failureResultOf(reloaded, StartFailed)
+        self.assertTrue(self.life.drains())
+
+    def test_one_that_does_not_run_or_stops_has_nothing_to_drain(self) -> None:
+        self.life.drain()
+        self.assertEqual(self.runner.all, [])
+        self.serve()
+        stopped = self.life.stop()
+        self.life.drain()
+        self.end()
+        self.successResultOf(stopped)
+        self.life.release()
+        self.life.drain()
+        self.assertFalse(self.life.drains())
+
+    def test_when_the_agent_ends_it_goes_on(self) -> None:
+        process = self.serve()
+        self.life.drain()
+        self.life.release()
+        self.assertTrue(process.released)
+
+
 class TakingOver(LifeCase):
     def test_an_adopted_one_serves_without_a_start(self) -> None:
         self.life.adopt(Process(lambda said: None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from attrs import asdict
 from twisted.trial.unittest import TestCase
 
 from octavia_tx.cloud.loopback import LoopbackNetwork
@@ -64,6 +65,15 @@ class NoopNetworkTests(make_network_driver_tests(_noop)):  # type: ignore[misc]
     async def test_an_address_outside_of_the_subnet_is_refused(self) -> None:
         await self._accepted(vip_address="192.0.2.77", vip_subnet_id=str(uuid4()))
         await self._accepted(vip_address="2001:db8::7")
+
+    async def test_an_additional_vip_that_can_not_be_is_refused(self) -> None:
+        asked = {"subnet_id": str(uuid4()), "port_id": str(uuid4()), "ip_address": "192.0.2.77"}
+        given = await NoopNetwork().allocate_additional_vip(asking(additional_vips=(asked,)), 0, frozenset())
+        self.assertEqual(asdict(given), asked)
+
+    async def test_what_an_additional_vip_can_never_be_is_told_by_its_place(self) -> None:
+        asked = {"subnet_id": str(uuid4()), "port_id": str(uuid4()), "ip_address": "192.0.2.77"}
+        await NoopNetwork().check_vip(asking(additional_vips=(asked,)))
 
     async def test_what_can_never_be_is_told_before_it_is_accepted(self) -> None:
         for anything in ("vip_subnet_id", "vip_network_id", "vip_port_id"):

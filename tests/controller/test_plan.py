@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.controller.plan import plan
 from octavia_tx.controller.situation import Situation
-from octavia_tx.controller.steps import Step
+from octavia_tx.controller.step import Step
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, AmphoraState, ProvisioningStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +64,10 @@ load_balancers = st.builds(
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
     found = tuple(
-        amphora(state, applied, str(UUID(int=number)))
+        evolve(
+            amphora(state, applied, str(UUID(int=number))),
+            withdrawn_at=NOW if state is AmphoraState.DRAINING and draw(st.booleans()) else None,
+        )
         for number, (state, applied) in enumerate(draw(st.lists(st.tuples(states, st.integers(0, 5)), max_size=4)))
     )
     gone = draw(st.sets(st.sampled_from([a.id for a in found]))) if found else set()
@@ -102,8 +105,16 @@ def _served(step: Step, before: Situation, now: Amphora) -> Situation:
         assert now.state in (AmphoraState.BOOTING, AmphoraState.READY)
         return before.having(evolve(now, state=AmphoraState.ALLOCATED))
     if step.name == "retire amphora":
+        leaves = now.state is AmphoraState.DRAINING and now.id not in before.gone
+        assert not leaves or now.withdrawn_at or lb.provisioning_status is ProvisioningStatus.PENDING_DELETE
         return before.having(evolve(now, state=AmphoraState.DELETING))
-    assert now.state is AmphoraState.ALLOCATED and before.has_vip and len(before.amphorae) == 1
+    others = [a for a in before.amphorae if a is not now]
+    if step.name in ("drain amphora", "await drained"):
+        assert now.state is AmphoraState.DRAINING
+        assert any(a.state is AmphoraState.ALLOCATED and a.applied_revision == lb.revision for a in others)
+        return before.having(evolve(now, withdrawn_at=NOW))
+    assert now.state is AmphoraState.ALLOCATED and before.has_vip
+    assert all(a.state is AmphoraState.DRAINING for a in others)
     if step.name == "plug VIP":
         return before
     assert step.name == "apply"
@@ -126,6 +137,14 @@ class Plans(SynchronousTestCase):
         )
         self.assertEqual({step.amphora_id for step in steps[1:]}, {FRESH})
 
+    def test_an_additional_vip_without_an_address_gets_one(self) -> None:
+        given = AdditionalVip(ip_address="10.0.0.3", port_id=str(uuid4()), subnet_id=str(uuid4()))
+        serving = amphora(AmphoraState.ALLOCATED, 3)
+        self.assertEqual(plan(situation(evolve(SERVED, additional_vips=(given,)), serving)), ())
+        for missing in ("ip_address", "port_id", "subnet_id"):
+            lacking = evolve(SERVED, additional_vips=(given, evolve(given, **{missing: None})))
+            self.assertEqual(names(plan(situation(lacking, serving))), ["allocate VIP"])
+
     def test_a_change_is_a_push_and_nothing_else(self) -> None:
         changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
         self.assertEqual(names(plan(situation(changed, amphora(AmphoraState.ALLOCATED, 3)))), ["apply"])
@@ -136,6 +155,33 @@ class Plans(SynchronousTestCase):
 
     def test_an_amphora_whose_machine_is_gone_is_replaced(self) -> None:
         lost = amphora(AmphoraState.ALLOCATED, 3)
+        steps = names(plan(situation(SERVED, lost, gone=(lost.id,))))
+        self.assertEqual(steps[:3], ["retire amphora", "destroy machine", "request amphora"])
+
+    def test_a_replaced_amphora_serves_until_its_successor_does(self) -> None:
+        old = amphora(AmphoraState.DRAINING, 2)
+        steps = plan(situation(SERVED, old))
+        replacement = ["request amphora", "ensure machine", "await agent", "plug VIP", "apply"]
+        farewell = ["drain amphora", "await drained", "retire amphora", "destroy machine"]
+        self.assertEqual(names(steps), replacement + farewell)
+        self.assertEqual({s.amphora_id for s in steps[5:]}, {old.id})
+        self.assertEqual(names(plan(situation(SERVED, old, amphora(AmphoraState.ALLOCATED, 3)))), farewell)
+        told = evolve(old, withdrawn_at=NOW)
+        self.assertEqual(names(plan(situation(SERVED, told, amphora(AmphoraState.ALLOCATED, 3)))), farewell[1:])
+
+    def test_all_that_are_replaced_are_told_before_any_is_waited_for(self) -> None:
+        old, older = amphora(AmphoraState.DRAINING, 2), amphora(AmphoraState.DRAINING, 1)
+        steps = names(plan(situation(SERVED, old, older, amphora(AmphoraState.ALLOCATED, 3))))
+        self.assertEqual(steps[:3], ["drain amphora", "drain amphora", "await drained"])
+
+    def test_a_change_goes_before_the_wait_for_the_replaced_one(self) -> None:
+        changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
+        told = evolve(amphora(AmphoraState.DRAINING, 2), withdrawn_at=NOW)
+        steps = names(plan(situation(changed, told, amphora(AmphoraState.ALLOCATED, 3))))
+        self.assertEqual(steps[:2], ["apply", "await drained"])
+
+    def test_a_replaced_one_whose_machine_is_gone_is_not_waited_for(self) -> None:
+        lost = amphora(AmphoraState.DRAINING, 3)
         steps = names(plan(situation(SERVED, lost, gone=(lost.id,))))
         self.assertEqual(steps[:3], ["retire amphora", "destroy machine", "request amphora"])
 

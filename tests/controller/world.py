@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.work import ConvergenceSettings, Means, Work
-from octavia_tx.db import amphorae, leases, load_balancers
+from octavia_tx.db import amphorae, failover, leases, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
@@ -116,6 +116,10 @@ class World:
         async with self.database.transaction() as tx:
             changed = await load_balancers.change(tx, id)
             await load_balancers.update(tx, evolve(changed, name=f"revision {changed.revision}"))
+
+    async def fail_over(self, id: str) -> None:
+        async with self.database.transaction() as tx:
+            await failover.of_load_balancer(tx, id)
 
     async def delete(self, id: str) -> None:
         async with self.database.transaction() as tx:

@@ -60,8 +60,8 @@ class AmphoraProviderTests(SynchronousTestCase):
             self.refuses(name, pools=(pool(**{name: "secret"}),))
         self.refuses("tls_enabled", pools=(pool(tls_enabled=True),))
 
-    def test_it_has_one_vip_and_no_rules_for_it(self) -> None:
-        self.refuses("additional_vips", load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
+    def test_it_has_any_number_of_vips_and_no_rules_for_them(self) -> None:
+        self.check(load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
         self.refuses("vip_qos_policy_id", load_balancer=evolve(BALANCER, vip_qos_policy_id="q"))
         self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
         self.refuses("member.request_sriov", members=(member("192.0.2.2", vnic_type="direct"),))

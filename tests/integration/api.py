@@ -23,7 +23,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from tests.integration.postgres import PostgresCase
 
 NETWORK = "a0000000-0000-4000-8000-000000000000"
@@ -54,6 +54,11 @@ class TwoSubnets:
         """Its ports aren't known here."""
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
+        raise NotImplementedError
+
+    async def allocate_additional_vip(
+        self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
+    ) -> AdditionalVip:
         raise NotImplementedError
 
     async def release_vip(self, load_balancer: LoadBalancer) -> None:

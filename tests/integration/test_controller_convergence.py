@@ -56,6 +56,10 @@ class ConvergenceCase(PostgresCase):
         self.assertEqual(tree.load_balancer.vip_address, world.network.vips[id].address)
         self.assertEqual(shown.vip_address, world.network.vips[id].address)
         self.assertIn((row.id, id), world.network.plugged)
+        given = {at: vip.address for (of, at), vip in world.network.additional.items() if of == id}
+        for told in (shown, tree.load_balancer):
+            self.assertEqual(given, dict(enumerate(v.ip_address for v in told.additional_vips)))
+        self.assertEqual(len({shown.vip_address, *given.values()}), 1 + len(given))
 
     async def assert_nothing(self, world: World, id: str) -> None:
         """Nothing is left of it anywhere."""
@@ -63,6 +67,7 @@ class ConvergenceCase(PostgresCase):
         self.assertEqual(await world.rows(), ())
         self.assertEqual(world.compute.machines, {})
         self.assertEqual(world.network.vips, {})
+        self.assertEqual(world.network.additional, {})
 
     async def clear(self) -> None:
         """Make the database empty again."""
@@ -81,6 +86,43 @@ class Courses(ConvergenceCase):
         await world.delete(lb.id)
         self.assertEqual(await world.settle(), 1)
         await self.assert_nothing(world, lb.id)
+
+    async def test_additional_vips_get_addresses_of_their_own_and_are_given_back(self) -> None:
+        world = self.world()
+        asked = ({}, {"ip_address": "10.0.0.1"}, {})  # which would be the VIP's, were it not asked for
+        lb = await world.create(additional_vips=asked)
+        other = await world.create(additional_vips=({},))
+        await world.settle()
+        all_of = []
+        for id in (lb.id, other.id):
+            shown = await world.show(id)
+            assert shown is not None
+            self.assertIs(shown.provisioning_status, ProvisioningStatus.ACTIVE)
+            all_of += [shown.vip_address, *(v.ip_address for v in shown.additional_vips)]
+        self.assertEqual(len(set(all_of)), 6)
+        self.assertEqual(all_of[2], "10.0.0.1")
+        await world.delete(other.id)
+        await world.settle()
+        await self.assert_served(world, lb.id)
+        await world.delete(lb.id)
+        await world.settle()
+        await self.assert_nothing(world, lb.id)
+
+    async def test_an_additional_address_that_another_has_is_told(self) -> None:
+        world = self.world(settings=evolve(HASTY, give_up_after=0.0, slow_retry=60.0))
+        first = await world.create(additional_vips=({"ip_address": "10.0.9.9"},))
+        second = await world.create(additional_vips=({"ip_address": "10.0.9.9"},))
+        await world.settle()
+        await self.assert_active(world, first.id)
+        shown = await world.show(second.id)
+        assert shown is not None
+        self.assertIs(shown.provisioning_status, ProvisioningStatus.ERROR)
+        self.assertIn("10.0.9.9 is taken", shown.error or "")
+
+    async def assert_active(self, world: World, id: str) -> None:
+        shown = await world.show(id)
+        assert shown is not None
+        self.assertIs(shown.provisioning_status, ProvisioningStatus.ACTIVE)
 
     async def test_many_changes_are_one_push(self) -> None:
         world = self.world()
@@ -306,6 +348,17 @@ class Deaths(ConvergenceCase):
 
         await self._each(course)
 
+    async def test_one_with_additional_vips_survives_every_fault_at_every_point(self) -> None:
+        async def course(world: World) -> None:
+            lb = await world.create(additional_vips=({}, {"ip_address": "10.0.7.7"}))
+            await world.settle()
+            await self.assert_served(world, lb.id)
+            await world.delete(lb.id)
+            await world.settle()
+            await self.assert_nothing(world, lb.id)
+
+        await self._each(course)
+
     async def test_a_deletion_survives_every_fault_at_every_point(self) -> None:
         async def course(world: World) -> None:
             lb = await world.create()
@@ -329,7 +382,7 @@ class Deaths(ConvergenceCase):
 
     async def test_any_course_with_any_faults_ends_as_wanted(self) -> None:
         script = st.dictionaries(st.integers(0, 70), st.sampled_from(Fault), max_size=12)
-        deeds = st.lists(st.sampled_from(["change", "live", "settle", "lose machines"]), max_size=6)
+        deeds = st.lists(st.sampled_from(["change", "live", "settle", "fail over", "lose machines"]), max_size=6)
 
         @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(script, deeds, st.booleans(), st.integers(0, 2))
@@ -345,6 +398,8 @@ class Deaths(ConvergenceCase):
         for deed in deeds:
             if deed == "change":
                 await world.change(lb.id)
+            elif deed == "fail over":
+                await world.fail_over(lb.id)
             elif deed == "live":
                 await world.live()
             elif deed == "settle":
@@ -352,9 +407,11 @@ class Deaths(ConvergenceCase):
             else:
                 world.compute.machines.clear()
                 await world.change(lb.id)
-            rows = {row.id for row in await world.rows()}
-            self.assertLessEqual(set(world.compute.machines), rows, "a machine without a row")
-            self.assertLessEqual(len(world.compute.machines), 1)
+            rows = {row.id: row.state for row in await world.rows()}
+            self.assertLessEqual(set(world.compute.machines), set(rows), "a machine without a row")
+            leaving = [i for i, state in rows.items() if state is AmphoraState.DRAINING]
+            self.assertLessEqual(len(set(world.compute.machines) - set(leaving)), 1)
+            self.assertEqual(world.amphorae.gaps, 0)
         if deleted:
             await world.delete(lb.id)
         await world.settle()

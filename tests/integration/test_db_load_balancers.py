@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -9,7 +11,7 @@ from octavia_tx.db import amphorae, health_monitors, listeners, load_balancers, 
 from octavia_tx.db.database import Database
 from octavia_tx.errors import BeingDeleted, Conflict, NotFound
 from octavia_tx.model.amphora import Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.statuses import OperatingStatus
 from octavia_tx.model.statuses import ProvisioningStatus as Status
 from octavia_tx.model.tree import Tree
@@ -107,10 +109,10 @@ class WritingTests(PostgresCase):
         second = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
         vip = Vip(address="192.0.2.9", port_id=new_id(), subnet_id=new_id(), network_id=new_id())
         async with self.database.transaction() as tx:
-            await load_balancers.record_vip(tx, first.id, vip)
+            await load_balancers.record_vip(tx, first.id, vip, first.additional_vips)
         with self.assertRaises(Conflict) as caught:
             async with self.database.transaction() as tx:
-                await load_balancers.record_vip(tx, second.id, vip)
+                await load_balancers.record_vip(tx, second.id, vip, ())
         self.assertIn("VIP", str(caught.exception))
         found = (await read(self.database, first.id)).load_balancer
         self.assertEqual(
@@ -118,7 +120,53 @@ class WritingTests(PostgresCase):
             (vip.address, vip.port_id, vip.subnet_id, vip.network_id),
         )
         async with self.database.transaction() as tx:
-            self.assertEqual(await load_balancers.taken_addresses(tx), {"192.0.2.9", "2001:db8::7"})
+            self.assertEqual(await load_balancers.taken_addresses(tx, None), {"192.0.2.9", "2001:db8::7"})
+            self.assertEqual(await load_balancers.taken_addresses(tx, first.id), set())
+            self.assertEqual(await load_balancers.taken_addresses(tx, second.id, ["192.0.2.9"]), {"192.0.2.9"})
+
+    async def test_additional_vips_are_held_by_one_only_and_count_as_vips_do(self) -> None:
+        first = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
+        second = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
+        vip = Vip(address="192.0.2.9", port_id=new_id(), subnet_id=new_id(), network_id=new_id())
+        further = AdditionalVip(ip_address="2001:db8::9", port_id=new_id(), subnet_id=new_id())
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, first.id, vip, (further,))
+        self.assertEqual((await read(self.database, first.id)).load_balancer.additional_vips, (further,))
+        other = evolve(vip, address="192.0.2.10")
+        for wrong in (
+            (evolve(vip, address="2001:db8::9"), ()),
+            (other, (evolve(further, ip_address="192.0.2.9"),)),
+            (other, (further,)),
+        ):
+            with self.assertRaises(Conflict):
+                async with self.database.transaction() as tx:
+                    await load_balancers.record_vip(tx, second.id, *wrong)
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, second.id, other, ())
+
+    async def test_two_who_record_the_same_address_at_once_do_not_both_get_it(self) -> None:
+        first = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
+        second = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
+        vip = Vip(address="192.0.2.9", port_id=new_id(), subnet_id=new_id(), network_id=new_id())
+        further = AdditionalVip(ip_address="192.0.2.9", port_id=new_id(), subnet_id=new_id())
+
+        async def late() -> None:
+            async with self.database.transaction() as tx:
+                await load_balancers.record_vip(tx, second.id, evolve(vip, address="192.0.2.1"), (further,))
+
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, first.id, vip, ())
+            waiting = Deferred.fromCoroutine(late())
+        await self.assertFailure(waiting, Conflict)
+
+    async def test_of_two_who_ask_for_an_address_the_first_has_it(self) -> None:
+        asked = {"vip_address": None, "additional_vips": ({"ip_address": "2001:DB8::0:9"},)}
+        first = (await inserted(self.database, Tree(load_balancer=load_balancer(**asked)))).load_balancer
+        later = load_balancer(**asked, created_at=first.created_at + timedelta(seconds=1))
+        second = (await inserted(self.database, Tree(load_balancer=later))).load_balancer
+        async with self.database.transaction() as tx:
+            self.assertEqual(await load_balancers.taken_addresses(tx, first.id), set())
+            self.assertEqual(await load_balancers.taken_addresses(tx, second.id), {"2001:db8::9"})
 
 
 class ChangingTests(PostgresCase):
