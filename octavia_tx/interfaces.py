@@ -214,3 +214,24 @@ class IProviderDriver(Interface):
 
     def withdraw(load_balancer_id: str) -> Awaitable[None]:
         """Leave nothing of it. Never provided, or withdrawn already: no error."""
+
+
+class IPreview(Interface):
+    """What a controller would do, told without doing it: for dry runs, and for operators who look. Answers at once."""
+
+    def configuration(tree: Tree, amphora_id: str) -> str:
+        """
+        haproxy's configuration of a load balancer on one amphora; C{""} where there's nothing to serve, or another
+        provider serves it. A front-end address that isn't known yet stands there as C{0.0.0.0}.
+
+        @raise IncompatibleConfiguration: it can't be put into haproxy's words.
+        @raise CloudError: its provider isn't enabled.
+        """
+
+    def steps(load_balancer: LoadBalancer, amphorae: tuple[Amphora, ...]) -> tuple[str, ...]:
+        """
+        The names of the steps to what is wanted of a load balancer, in order, if none fails and all machines are
+        there; none when it is as wanted.
+
+        @raise CloudError: its provider isn't enabled.
+        """

@@ -34,6 +34,7 @@ from octavia_tx.cloud.noop import NoopCompute, NoopNetwork
 from octavia_tx.cloud.process import ProcessCompute
 from octavia_tx.config import Settings
 from octavia_tx.controller.amphora_api import AmphoraApi
+from octavia_tx.controller.preview import Preview
 from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
@@ -41,7 +42,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -168,6 +169,10 @@ class Parts:
         """Those who provide load balancers, as the API and the controller know them."""
         return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
 
+    def preview(self) -> IPreview:
+        """What a controller would do, for who only wants to know."""
+        return Preview(self.renderer().render, self.providers())
+
     def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
         api = Api(
@@ -177,6 +182,7 @@ class Parts:
                 providers=self.providers(),
                 network=self.network(),
                 identity=NoAuth(),
+                preview=self.preview(),
             )
         )
         self.stack.push_async_callback(api.drain)

@@ -14,10 +14,12 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
 from octavia_tx.api.identity import NoAuth
 from octavia_tx.api.root import Api
+from octavia_tx.controller.preview import Preview
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
@@ -92,14 +94,15 @@ class ApiCase(PostgresCase):
 
     async def _prepare(self) -> None:
         await super()._prepare()
-        provider = AmphoraProvider(accept_all=self.accept_all)
+        providers = Providers((AmphoraProvider(accept_all=self.accept_all),))
         self.api = Api(
             Parts(
                 clock=reactor,
                 database=self.database,
-                providers=Providers((provider,)),
+                providers=providers,
                 network=TwoSubnets(),
                 identity=self.identity,
+                preview=Preview(Renderer().render, providers),
                 quotas=self.quotas,
             )
         )
