@@ -17,7 +17,7 @@ demo-stop: $(VENV)/.embedded
 	@test -n "$(DIRECTORY)" || { echo "Which demo? make demo-stop DIRECTORY=/tmp/octavia-tx-demo-…" >&2; exit 1; }
 	@$(BIN)/octavia-tx demo --stop "$(DIRECTORY)"
 
-test: lint
+test: lint $(VENV)/.keystone
 	@$(BIN)/trial -j 2 tests
 
 # The same for now: nothing is slower or needs a cloud.
@@ -44,6 +44,14 @@ $(VENV)/.embedded: $(VENV)/bin/python pyproject.toml setup.py
 $(VENV)/.dev: $(VENV)/.embedded
 	@echo "installing what the tests need"
 	@$(INSTALL) -e '.[embedded,dev]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
+	@touch $@
+
+# A real keystone, for the tests of who may do what. It wants other versions of things than we do.
+$(VENV)/.keystone: $(VENV)/bin/python
+	@echo "installing a keystone for the tests"
+	@$(PYTHON) -m venv $(VENV)/keystone || $(PYTHON) -m virtualenv $(VENV)/keystone || { rm -rf $(VENV)/keystone; exit 1; }
+	@$(VENV)/keystone/bin/python -m pip install --disable-pip-version-check keystone "setuptools<81" >$(LOG) 2>&1 || \
+		{ cat $(LOG); exit 1; }
 	@touch $@
 
 clean:

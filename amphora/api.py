@@ -20,12 +20,14 @@ from amphora.haproxy import StartFailed
 from amphora.load_balancer import Absent, Invalid, LoadBalancer, checksum
 from amphora.registry import LoadBalancers
 from amphora.runner import ReloadRefused
+from amphora.settings import BadSettings
 from octavia_tx.wire.rest import API_VERSION, FENCE_HEADER, REQUEST_ID_HEADER
 
 _FENCE_LIMIT: Final = 2**63
 # What a failure of each kind answers: status and message; its text are the details.
 _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Invalid, 400, "Invalid request"),
+    (BadSettings, 400, "Invalid request"),
     (StaleFence, 409, "Stale fence"),
     (StartFailed, 500, "Error starting haproxy"),
     (ReloadRefused, 500, "Error reloading haproxy"),
@@ -54,8 +56,16 @@ class AgentApi:
     app = Klein()
     log = Logger()
 
-    def __init__(self, reactor: Any, amphora_id: str, haproxy: str, load_balancers: LoadBalancers) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        amphora_id: str,
+        haproxy: str,
+        load_balancers: LoadBalancers,
+        renew: Callable[[bytes], Awaitable[None]],
+    ) -> None:
         self._reactor = reactor
+        self._renew = renew
         self._amphora_id = amphora_id
         self._haproxy = haproxy
         self._load_balancers = load_balancers
@@ -130,6 +140,12 @@ class AgentApi:
         await self._logged(request, self._load_balancers.place(str(identifier)).remove(_fence(request)))
         return _json(request, 200, {"message": "OK"})
 
+    @app.route("/1.0/config", methods=["PUT"])
+    async def configure(self, request: IRequest) -> bytes:
+        """Go by these settings of the agent's own from now on."""
+        await self._logged(request, self._renew(request.content.read()))
+        return _json(request, 202, {"message": "OK"})
+
     @app.handle_errors(Absent)
     def absent(self, request: IRequest, failure: Failure) -> bytes:
         """There's no such load balancer."""
@@ -158,7 +174,7 @@ class AgentApi:
     async def _logged(self, request: IRequest, change: Awaitable[Any]) -> Any:
         try:
             result = await change
-        except (Invalid, StaleFence, StartFailed, ReloadRefused, OSError) as e:
+        except (Invalid, BadSettings, StaleFence, StartFailed, ReloadRefused, OSError) as e:
             self._log(request, f"{type(e).__name__}: {e}")
             raise
         self._log(request, "done")

@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from amphora.ledger import Ledger, statuses
-from amphora.settings import Address, Heartbeat
+from amphora.settings import Address, Heartbeat, Settings
 from octavia_tx.wire import envelope, heartbeat, openstack
 from octavia_tx.wire.heartbeat import Counters, ListenerReport, Report
 
@@ -113,6 +113,9 @@ class Heartbeats(Service):
     def startService(self) -> None:
         """Begin, with a first one at once."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._begin()
+
+    def _begin(self) -> None:
         families = {ip_address(r.host).version for r in self._settings.receivers}
         for version in families:
             self._ports[version] = self._reactor.listenUDP(0, DatagramProtocol(), interface=self._from(version))
@@ -121,11 +124,25 @@ class Heartbeats(Service):
     def stopService(self) -> Deferred[None]:
         """Send no more."""
         super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._end())
+
+    async def renew(self, settings: Settings) -> None:
+        """Go by these from now on, with a first one at once."""
+        heartbeat, before = settings.heartbeat, self._settings
+        if heartbeat == before:
+            return
+        await self._end()
+        if (heartbeat.key, heartbeat.envelope) != (before.key, before.envelope):
+            self._sealer = sealer(settings.amphora_id, heartbeat, self._reactor)
+        self._settings = heartbeat
+        self._turns = cycle(heartbeat.receivers)
+        self._unreachable.clear()
+        if self.running:
+            self._begin()
+
+    async def _end(self) -> None:
         if self._loop.running:
             self._loop.stop()
-        return Deferred.fromCoroutine(self._close())
-
-    async def _close(self) -> None:
         ports, self._ports = self._ports, {}
         for port in ports.values():
             await port.stopListening()

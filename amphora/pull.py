@@ -19,6 +19,7 @@ from amphora.haproxy import StartFailed
 from amphora.load_balancer import Invalid
 from amphora.registry import LoadBalancers
 from amphora.runner import ReloadRefused
+from amphora.settings import Settings
 from octavia_tx.wire.heartbeat import is_identifier
 from octavia_tx.wire.rest import load_balancers_path
 
@@ -62,6 +63,10 @@ def _wanted(identifier: object, fence: object, text: object) -> Wanted:
     return Wanted(identifier, fence, text.encode())
 
 
+def _places(urls: tuple[str, ...], amphora_id: str) -> tuple[str, ...]:
+    return tuple(url + load_balancers_path(amphora_id) for url in urls)
+
+
 class Pull(Service):
     """
     Asks one controller after the other until one answers, and applies what differs.
@@ -83,7 +88,7 @@ class Pull(Service):
     ) -> None:
         self._reactor = reactor
         self._fetch = fetch
-        self._places = tuple(url + load_balancers_path(amphora_id) for url in urls)
+        self._places = _places(urls, amphora_id)
         self._load_balancers = load_balancers
         self._random = random
         self._work: Deferred[None] | None = None
@@ -91,6 +96,15 @@ class Pull(Service):
     def startService(self) -> None:
         """Begin to ask."""
         super().startService()  # type: ignore[no-untyped-call]
+        self._begin()
+
+    async def renew(self, settings: Settings) -> None:
+        """Ask these controllers, if none has answered yet."""
+        self._places = _places(settings.controllers, settings.amphora_id)
+        if self.running and self._work is None:
+            self._begin()
+
+    def _begin(self) -> None:
         if self._places:
             self._work = Deferred.fromCoroutine(self._until_answered())
             self._work.addErrback(lambda f: f.trap(CancelledError) and None)

@@ -91,9 +91,20 @@ def read(path: Path, listen: str | None = None, haproxy: str | None = None) -> S
     @raise BadSettings: listing all that is wrong.
     """
     try:
-        document = tomllib.loads(path.read_text())
+        text = path.read_bytes()
     except OSError as e:
         raise BadSettings((f"{path}: can't be read: {e.strerror}.",)) from e
+    return parse(text, path, listen, haproxy)
+
+
+def parse(text: bytes, path: Path, listen: str | None = None, haproxy: str | None = None) -> Settings:
+    """
+    The settings that a file with this text at this path would have, with the credential beside it. As by L{read}.
+
+    @raise BadSettings: listing all that is wrong.
+    """
+    try:
+        document = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadSettings((f"{path}: not TOML: {e}.",)) from e
     overrides = {"listen": listen, "haproxy": haproxy}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from random import random
 from typing import Any, Final
@@ -22,8 +23,9 @@ from amphora.ledger import Ledger
 from amphora.observer import Observation
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
+from amphora.renewal import Renewal
 from amphora.runner import Program
-from amphora.settings import Address, BadSettings, Settings, read
+from amphora.settings import Address, BadSettings, Settings, parse, read
 from amphora.site import site
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
@@ -48,10 +50,19 @@ class Options(usage.Options):
 
     settings: Settings
 
+    @property
+    def path(self) -> Path:
+        """The configuration file's."""
+        return Path(self["config"])
+
+    def parse(self, text: bytes) -> Settings:
+        """The settings that the file would come to with another text. Raises L{BadSettings}."""
+        return parse(text, self.path, self["listen"], self["haproxy"])
+
     def postOptions(self) -> None:
         """Read all settings, and tell all that's bad at once."""
         try:
-            self.settings = read(Path(self["config"]), self["listen"], self["haproxy"])
+            self.settings = read(self.path, self["listen"], self["haproxy"])
         except BadSettings as e:
             raise SystemExit("The agent can't start with these settings:\n  " + "\n  ".join(e.problems)) from e
 
@@ -109,13 +120,15 @@ def makeService(options: Options) -> MultiService:
     """The agent, of these settings."""
     from twisted.internet import reactor
 
-    return assemble(reactor, options.settings)
+    return assemble(reactor, options.settings, options.path, options.parse)
 
 
-def assemble(reactor: Any, settings: Settings) -> MultiService:
+def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[bytes], Settings]) -> MultiService:
     """
     The agent.
 
+    @param path: of the file that holds its settings.
+    @param parse: the settings that it would come to with another text; raises L{BadSettings}.
     @raise SystemExit: another one has its directory.
     """
     whole = AgentService(hold(settings.directory))
@@ -126,9 +139,10 @@ def assemble(reactor: Any, settings: Settings) -> MultiService:
     program = Program(settings.haproxy, peer_name(settings.amphora_id))
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation)
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
-    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers)
-    https = TLSMemoryBIOFactory(tls, False, site(api.app.resource()))
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
+    renewal = Renewal(settings, path, parse, (heartbeats, pull))
+    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
+    https = TLSMemoryBIOFactory(tls, False, site(api.app.resource()))
     parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]

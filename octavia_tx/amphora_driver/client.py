@@ -23,6 +23,7 @@ from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, 
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.wire.rest import (
     AGENT_PORT,
+    CONFIG_PATH,
     FENCE_HEADER,
     INFO_PATH,
     REQUEST_ID_HEADER,
@@ -118,6 +119,14 @@ class AgentClient:
         if type(left) is not int or left < 0:
             raise AmphoraError(amphora.id, "it doesn't tell how many connections it has.")
         return left
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """
+        Send the agent its own configuration file.
+
+        @raise ConfigurationRejected: the agent can't go by it.
+        """
+        await self._call(amphora, "PUT", CONFIG_PATH, {400: ConfigurationRejected}, body=text.encode())
 
     async def remove(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """Stop haproxy and forget the load balancer, if there is one."""

@@ -13,10 +13,14 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-from octavia_tx.errors import OctaviaError
+from octavia_tx.errors import IncompatibleConfiguration
+from octavia_tx.model import regex
+from octavia_tx.model.l7 import REDIRECT_CODE
+from octavia_tx.model.resources import L7Rule
+from octavia_tx.model.statuses import L7Comparison
 
 
-class Unrenderable(OctaviaError):
+class Unrenderable(IncompatibleConfiguration):
     """A load balancer can't be put into haproxy's words: a value is unsafe, or haproxy can't do what it asks."""
 
 
@@ -54,12 +58,19 @@ def _matching(what: str, pattern: str) -> Callable[[object], Word]:
 
 
 identifier = _matching("a UUID", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+verify_result = _matching("a number of a certificate's verification", r"[0-9]{1,9}")
 host_name = _matching("a host name", r"(?=.{1,255}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 http_method = _matching("an HTTP method", r"CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE")
 peer = _matching("a peer's name", r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _url_path = _matching("a URL's path", r"/([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2}){0,2047}")
-# A token of RFC 6265 without the apostrophe, which haproxy takes for a quote inside an argument.
-_cookie_name = _matching("a cookie's name", r"[A-Za-z0-9!#$%&*+.^_`|~-]{1,255}")
+# Tokens of RFC 7230.
+_cookie_name = _matching("a cookie's name", r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")
+_header_name = _matching("a header's name", r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")
+dn_field = _matching("a field of distinguished names", r"[A-Za-z][A-Za-z0-9-]{0,254}")
+_url = _matching("a URL", r"(?i:https?)://[!-~]{1,2040}")
+_text = _matching(
+    "text of at most 255 characters without control characters", r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}"
+)
 _codes = _matching("a list of HTTP status codes", r"[1-5]\d\d(-[1-5]\d\d)?( *, *[1-5]\d\d(-[1-5]\d\d)?){0,63}")
 
 
@@ -68,14 +79,74 @@ def _escaped(word: Word) -> Word:
     return Word(re.sub(r"(['#])", r"\\\1", word))
 
 
+def _literal(word: Word) -> Word:
+    """
+    The same for haproxy's parser, whatever it holds.
+
+    In single quotes nothing has a meaning but their end. What isn't visible ASCII, and the quote itself, is written as
+    bytes by their numbers.
+    """
+    runs = re.findall(rb"[ -&(-~]+|.", word.encode(), re.DOTALL)
+    return Word("".join(f"'{r.decode()}'" if r[0] in _QUOTED else f"\\x{r[0]:02x}" for r in runs))
+
+
+_QUOTED: Final = frozenset(range(ord(" "), ord("~") + 1)) - {ord("'")}
+
+
+def _argument(word: Word) -> Word:
+    """The same as an argument of a sample fetch, which has quotes of its own. The word is a token."""
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _literal(Word(f'"{word}"'))
+
+
 def url_path(value: object) -> Word:
     """A URL's path and query, escaped."""
     return _escaped(_url_path(value))
 
 
 def cookie_name(value: object) -> Word:
-    """A cookie's name as an argument of a sample fetch, escaped."""
-    return _escaped(_cookie_name(value))
+    """A cookie's name as an argument of a sample fetch."""
+    return _argument(_cookie_name(value))
+
+
+def header_name(value: object) -> Word:
+    """A header's name as an argument of a sample fetch."""
+    return _argument(_header_name(value))
+
+
+def url(value: object) -> Word:
+    """A URL where haproxy expands variables, to be read literally."""
+    return _literal(Word(_url(value).replace("%", "%%")))
+
+
+def file_type(value: object) -> Word:
+    """The end of a path that has a type of file, which may be given with its dot; to be read literally."""
+    return _literal(Word(f".{_text(value).removeprefix('.')}"))
+
+
+_COMPARISONS: Final = {
+    L7Comparison.EQUAL_TO: "str",
+    L7Comparison.STARTS_WITH: "beg",
+    L7Comparison.ENDS_WITH: "end",
+    L7Comparison.CONTAINS: "sub",
+    L7Comparison.REGEX: "reg",
+}
+
+
+def comparison(rule: L7Rule) -> Word:
+    """How a rule compares a sample, and with what: text to be read literally, or an expression that haproxy takes."""
+    value = _text(rule.value)
+    if rule.compare_type is L7Comparison.REGEX and (fault := regex.fault(value)) is not None:
+        raise Unrenderable(f"{_shown(value)} isn't a regular expression for haproxy: {fault}.")
+    return Word(f"-m {_COMPARISONS[rule.compare_type]} -- {_literal(value)}")
+
+
+def redirect_code(value: object) -> int:
+    """The status of a redirect; the usual one where none is said."""
+    if value is None:
+        return REDIRECT_CODE
+    if type(value) is int and value in (301, 302, 303, 307, 308):
+        return value
+    raise Unrenderable(f"{_shown(value)} isn't a redirect's status code.")
 
 
 def status_codes(value: object) -> Word:
@@ -147,7 +218,11 @@ def limit(value: object) -> int:
 WORDS: Final[dict[str, Callable[..., object]]] = {
     "address": address,
     "codes": status_codes,
+    "comparison": comparison,
     "cookie_name": cookie_name,
+    "dn_field": dn_field,
+    "file_type": file_type,
+    "header_name": header_name,
     "host_name": host_name,
     "http_method": http_method,
     "id": identifier,
@@ -157,6 +232,9 @@ WORDS: Final[dict[str, Callable[..., object]]] = {
     "number": number,
     "peer": peer,
     "port": port,
+    "redirect_code": redirect_code,
     "seconds": seconds,
+    "url": url,
     "url_path": url_path,
+    "verify_result": verify_result,
 }

@@ -73,6 +73,10 @@ class HaproxyDriver:
         """See L{IAmphoraDriver.drain}. OpenStack's agent can't, and says so."""
         return await self._client.drain(amphora, load_balancer_id, fence)
 
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """See L{IAmphoraDriver.configure}."""
+        await self._client.configure(amphora, text)
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         await self._client.remove(amphora, load_balancer_id, fence)

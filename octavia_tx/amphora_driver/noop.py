@@ -25,5 +25,8 @@ class NoopDriver:
         """See L{IAmphoraDriver.drain}."""
         return 0
 
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """See L{IAmphoraDriver.configure}."""
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

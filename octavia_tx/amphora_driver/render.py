@@ -1,7 +1,8 @@
 """
 From a load balancer's tree to the text of haproxy's configuration: a pure function of its arguments.
 
-What is asked for is sorted out here; how haproxy is told stands in C{templates/haproxy/haproxy.cfg.j2}.
+What is asked for is sorted out here and in L{octavia_tx.amphora_driver.l7}; how haproxy is told stands in
+C{templates/haproxy/}.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
+from octavia_tx.amphora_driver.l7 import Policy, policies
+from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
 from octavia_tx.model.tree import Tree
@@ -57,6 +60,11 @@ class Backend:
         return self.persistence is not None and self.persistence.type is not Persistence.HTTP_COOKIE
 
     @property
+    def by_port(self) -> bool:
+        """Whether the client's port matters as well as its address."""
+        return self.pool.lb_algorithm is Algorithm.SOURCE_IP_PORT
+
+    @property
     def hashed(self) -> bool:
         """Whether the client's address chooses the member."""
         return self.pool.lb_algorithm in (Algorithm.SOURCE_IP, Algorithm.SOURCE_IP_PORT)
@@ -68,12 +76,17 @@ class Frontend:
     A listener: a C{frontend} section of haproxy.
 
     @ivar headers: those to insert for the members.
+    @ivar backends: of all pools that it uses.
+    @ivar default: the one of them that takes what no policy sends elsewhere.
+    @ivar policies: in haproxy's order.
     """
 
     listener: Listener
     mode: Word
     headers: frozenset[str]
-    backend: Backend | None
+    backends: tuple[Backend, ...]
+    default: Backend | None
+    policies: tuple[Policy, ...]
 
 
 def serves(tree: Tree) -> bool:
@@ -123,7 +136,7 @@ class Renderer:
                 load_balancer=tree.load_balancer,
                 vips=vips,
                 frontends=frontends,
-                remembers=any(f.backend is not None and f.backend.remembers for f in frontends),
+                remembers=any(b.remembers for f in frontends for b in f.backends),
                 amphora_id=amphora_id,
                 peer=peer(peer_name(amphora_id)),
             )
@@ -145,9 +158,15 @@ def _frontend(tree: Tree, listener: Listener) -> Frontend:
     headers = frozenset(name for name, wanted in listener.insert_headers.items() if str(wanted).lower() == "true")
     if not headers <= _HEADERS:
         raise Unrenderable(f"Headers {', '.join(sorted(headers - _HEADERS))!r} can't be inserted.")
-    pool = tree.pool(listener.default_pool_id)
-    backend = _backend(tree, listener, pool) if pool is not None and pool.admin_state_up else None
-    return Frontend(listener=listener, mode=mode, headers=headers, backend=backend)
+    backends = {pool.id: _backend(tree, listener, pool) for pool in pools_in_use(tree, listener)}
+    return Frontend(
+        listener=listener,
+        mode=mode,
+        headers=headers,
+        backends=tuple(backends.values()),
+        default=backends.get(listener.default_pool_id or ""),
+        policies=policies(tree, listener, {id: backend.name for id, backend in backends.items()}),
+    )
 
 
 def _backend(tree: Tree, listener: Listener, pool: Pool) -> Backend:

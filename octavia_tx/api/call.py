@@ -202,6 +202,6 @@ def revisions(header: str | None) -> frozenset[int] | None:
     if header is None or header.strip() == "*":
         return None
     found = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag[1:-1].isascii() for tag in found):
+    if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag.count('"') == 2 for tag in found):
         raise InvalidInput("header If-Match", header, 'an ETag as it was answered, such as "7", or *')
-    return frozenset(int(tag[1:-1]) for tag in found if tag[1:-1].isdigit() and len(tag) < 22)
+    return frozenset(int(tag[1:-1]) for tag in found if tag[1:-1].isascii() and tag[1:-1].isdigit() and len(tag) < 22)

@@ -171,7 +171,7 @@ def fresh_ids(call: Call) -> Iterator[str]:
         number += 1
 
 
-def pending(value: _Object, load_balancer: LoadBalancer, **changes: Any) -> _Object:
+def pending(value: _Object, load_balancer: LoadBalancer, /, **changes: Any) -> _Object:
     """The object with its changes, at the load balancer's revision, to be applied."""
     status = value.provisioning_status
     if status is not ProvisioningStatus.PENDING_CREATE:

@@ -14,12 +14,11 @@ _monitor = Encoder(*_brief.plain, "type")
 
 
 def status_tree(tree: Tree) -> dict[str, Any]:
-    """The whole tree; a pool stands below each listener that uses it."""
+    """The whole tree; a pool stands below each listener that uses it, also through an L7 policy."""
     pools = {pool.id: _pool(tree, pool) for pool in tree.pools}
     listeners = []
     for listener in tree.listeners:
-        used = pools.get(listener.default_pool_id or "")
-        listeners.append({**_brief(listener), "pools": [] if used is None else [used]})
+        listeners.append({**_brief(listener), "pools": [pools[pool.id] for pool in tree.pools_of(listener)]})
     return {"statuses": {"loadbalancer": {**_brief(tree.load_balancer), "listeners": listeners}}}
 
 

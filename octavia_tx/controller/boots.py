@@ -82,7 +82,7 @@ class BootMaterial:
         credential = self._authority.issue(Role.AMPHORA, amphora_id)
         certificate = x509.load_pem_x509_certificate(credential.pem)
         files = {
-            "agent.toml": self._settings(amphora_id).encode(),
+            "agent.toml": self.settings(amphora_id).encode(),
             "agent.pem": credential.pem,
             "authority.pem": credential.authority,
         }
@@ -92,7 +92,8 @@ class BootMaterial:
             expires=certificate.not_valid_after_utc,
         )
 
-    def _settings(self, amphora_id: str) -> str:
+    def settings(self, amphora_id: str) -> str:
+        """The agent's configuration file, as it should be now. Secret: it holds the heartbeat key."""
         return self._template.render(
             amphora_id=amphora_id,
             listen=self._listen,

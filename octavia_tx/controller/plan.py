@@ -43,6 +43,7 @@ from octavia_tx.controller.steps import (
     PlugVip,
     Provide,
     ReleaseVip,
+    RenewSettings,
     RequestAmphora,
     RetireAmphora,
     Withdraw,
@@ -116,4 +117,6 @@ def _service(situation: Situation, kept: Amphora | None) -> tuple[Step, ...]:
     served = kept.applied_revision == load_balancer.applied_revision == load_balancer.revision
     if not served or load_balancer.provisioning_status is not ProvisioningStatus.ACTIVE:
         steps += (Apply(kept.id),)
+    if kept.config_due:
+        steps += (RenewSettings(kept.id),)
     return steps

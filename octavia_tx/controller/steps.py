@@ -279,6 +279,21 @@ class Withdraw(OfLoadBalancer):
 
 
 @frozen
+class RenewSettings(OfAmphora):
+    """Send the amphora's agent its settings as they are now."""
+
+    name: ClassVar[str] = "renew settings"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """See L{Step.do}."""
+        amphora = situation.amphora(self.amphora_id)
+        await work.means.driver.configure(amphora, work.means.boots.settings(amphora.id))
+        async with work.recording(self.name) as tx:
+            await amphorae.record(tx, amphora.id, config_due=False)
+        return situation.having(evolve(amphora, config_due=False))
+
+
+@frozen
 class RetireAmphora(OfAmphora):
     """Write down that the amphora is on its way out, before its machine is touched."""
 

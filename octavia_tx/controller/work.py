@@ -37,6 +37,7 @@ class ConvergenceSettings:
     @ivar rounds: of gathering and planning in one lease, at most.
     @ivar poll: between looks for due work that no notification told of.
     @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
+    @ivar history: for which events are kept.
     @ivar grace: for running steps to be recorded when the controller stops.
     """
 
@@ -55,6 +56,7 @@ class ConvergenceSettings:
     poll: float = 1.0
     housekeeping: float = 60.0
     second_look: float = 5.0
+    history: float = 604800.0
     grace: float = 3.0
 
 

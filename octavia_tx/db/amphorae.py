@@ -8,10 +8,12 @@ from typing import Any
 
 from attrs import fields_dict
 
+from octavia_tx.db import leases
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import columns as as_columns
 from octavia_tx.db.rows import is_identifier, row
 from octavia_tx.db.transaction import Transaction
+from octavia_tx.errors import NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
 
@@ -67,6 +69,20 @@ async def change(tx: Transaction, id: str, expected: AmphoraState, state: Amphor
 async def record(tx: Transaction, id: str, **columns: Any) -> None:
     """Write some columns of an amphora, but not its state."""
     await tx.execute("amphora.record", id=id, columns=_json(columns))
+
+
+async def renew_settings(tx: Transaction, id: str) -> None:
+    """
+    Have a controller send the amphora's agent its settings anew.
+
+    @raise NotFound: there's none of that id.
+    """
+    found = await lock(tx, id=id)
+    if not found:
+        raise NotFound("Amphora", id)
+    await record(tx, id, config_due=True)
+    if found[0].load_balancer_id is not None:
+        await leases.wake(tx, found[0].load_balancer_id)
 
 
 async def forget(tx: Transaction, id: str) -> None:

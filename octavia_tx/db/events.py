@@ -1,4 +1,4 @@
-"""Events, in an order in which nothing ever appears before what was read; C{sql/event.sql} tells how."""
+"""Events: what changed its status, in an order in which nothing ever appears before what was read."""
 
 from __future__ import annotations
 
@@ -133,6 +133,15 @@ async def known(tx: Transaction, object_id: str) -> Known | None:
         return None
     found = await tx.fetch_one("event.object", id=object_id)
     return None if found is None else Known(**found)
+
+
+async def forget(tx: Transaction, seconds: float, most: int) -> int:
+    """
+    Delete the oldest of those that are older than this, at most so many; how many there were.
+
+    Several may do so at once: none waits for another.
+    """
+    return await tx.execute("event.forget", seconds=seconds, most=most)
 
 
 def _edge(row: dict[str, Any]) -> Place:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from zope.interface import implementer
 
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
-from octavia_tx.model.statuses import MonitorType, Protocol
+from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.statuses import L7RuleType, MonitorType, Protocol
 from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
@@ -56,6 +56,15 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
         "healthmonitor",
         {"type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)},
     ),
+    L7Policy: ("l7policy", {}),
+    L7Rule: (
+        "rule",
+        {
+            "type": _among(
+                L7RuleType.HOST_NAME, L7RuleType.PATH, L7RuleType.FILE_TYPE, L7RuleType.HEADER, L7RuleType.COOKIE
+            )
+        },
+    ),
 }
 
 _NO_RULES = "The L7 policy has no rules yet, and so matches no request."
@@ -80,15 +89,10 @@ class AmphoraProvider:
     async def check(self, tree: Tree) -> Mapping[str, str]:
         """Go through the table for each object of the tree; an L7 policy without rules matches nothing yet."""
         if not self.accept_all:
-            self._refuse(tree)
+            _check(tree.load_balancer)
+            for child in tree.children():
+                _check(child)
         return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
-
-    def _refuse(self, tree: Tree) -> None:
-        objects: tuple[Iterable[Any], ...] = (tree.listeners, tree.pools, tree.members, tree.health_monitors)
-        _check(tree.load_balancer)
-        for kind in objects:
-            for value in kind:
-                _check(value)
 
     async def provide(self, tree: Tree) -> None:
         """Nothing: the controller does, with amphorae."""

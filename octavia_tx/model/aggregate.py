@@ -7,10 +7,12 @@ What isn't said isn't changed, so that a part of the words, or none after a rest
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Final, Literal
 
 from attrs import field, frozen
 
+from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import Listener, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus
 from octavia_tx.model.tree import Tree
@@ -58,9 +60,11 @@ def aggregate(tree: Tree, heard: Heard) -> dict[ObjectKind, Statuses]:
         item.id: _listener_alone(item, load_balancer.admin_state_up, heard.listeners.get(item.id))
         for item in tree.listeners
     }
-    used = {item.default_pool_id for item in tree.listeners if alone[item.id] is not OperatingStatus.OFFLINE}
+    running = [item for item in tree.listeners if alone[item.id] is not OperatingStatus.OFFLINE]
+    uses = {item.id: [pool.id for pool in pools_in_use(tree, item)] for item in running}
+    used = set(chain.from_iterable(uses.values()))
     pools = {p.id: _pool(p, p.id in used, tree.members_of(p.id), members) for p in tree.pools}
-    listeners = {item.id: _listener(item, alone[item.id], pools) for item in tree.listeners}
+    listeners = alone | {i: _worst([alone[i], *(pools[pool] for pool in uses[i])]) for i in uses}
 
     status = load_balancer.operating_status
     if not load_balancer.admin_state_up:
@@ -108,19 +112,13 @@ def _pool(pool: Pool, used: bool, members: Iterable[Member], statuses: Statuses)
 
 
 def _listener_alone(listener: Listener, parent_up: bool, word: str | None) -> OperatingStatus:
-    """The listener's status apart from its pool's."""
+    """The listener's status apart from its pools'."""
     if not (listener.admin_state_up and parent_up):
         return OperatingStatus.OFFLINE
     if word in _LISTENER_WORDS:
         return _LISTENER_WORDS[word]
     running = listener.operating_status is not OperatingStatus.OFFLINE
     return OperatingStatus.ONLINE if running else OperatingStatus.OFFLINE
-
-
-def _listener(listener: Listener, alone: OperatingStatus, pools: Statuses) -> OperatingStatus:
-    if alone is OperatingStatus.OFFLINE or listener.default_pool_id not in pools:
-        return alone
-    return _worst([alone, pools[listener.default_pool_id]])
 
 
 def _worst(statuses: Iterable[OperatingStatus]) -> OperatingStatus:

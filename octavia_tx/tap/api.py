@@ -29,6 +29,6 @@ def makeService(options: Options) -> IService:
     async def opening(stack: AsyncExitStack) -> None:
         parts = Parts(reactor, options.settings, stack)
         parts.heed_hangup()
-        parts.api(await parts.database(owner=False))
+        await parts.api(await parts.database(owner=False))
 
     return Resources(opening, partial(fatal, reactor))

@@ -66,7 +66,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         ),
     )
     if api:
-        parts.api(database)
+        await parts.api(database)
 
 
 def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
@@ -76,6 +76,7 @@ def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
         boot_timeout=settings.boot_timeout,
         drain=settings.drain,
         give_up_after=settings.give_up_after,
+        history=settings.history,
     )
 
 

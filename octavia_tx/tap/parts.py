@@ -25,13 +25,15 @@ from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
+from octavia_tx.cloud.keystone import KeystoneIdentity
 from octavia_tx.cloud.loopback import LoopbackNetwork
+from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.cloud.noop import NoopCompute, NoopNetwork
 from octavia_tx.cloud.process import ProcessCompute
+from octavia_tx.cloud.threads import Threads
 from octavia_tx.config import Settings
 from octavia_tx.controller.amphora_api import AmphoraApi
 from octavia_tx.controller.preview import Preview
@@ -42,7 +44,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver, IPreview
+from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
 from octavia_tx.resources import entered
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -50,6 +52,7 @@ from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 _log = Logger()
 _CONTROLLER = (Role.CONTROLLER, "controller")
 _RENEWAL = 86400.0
+_VALIDATIONS = 8  # of tokens by keystone at once
 
 
 @frozen
@@ -123,6 +126,31 @@ class Parts:
         haproxy = self.settings.amphora.haproxy or find_haproxy()
         return await entered(self.stack, ProcessCompute(self.reactor, self._state() / "amphorae", haproxy))
 
+    async def identity(self) -> IIdentity:
+        """Who tells whom a request comes from."""
+        if self.settings.api.auth == "noauth":
+            return NoAuth()
+        # keystoneauth takes time to import and memory: whoever doesn't use it doesn't pay for it.
+        from octavia_tx.cloud.validation import Credentials, Validator
+
+        settings = self.settings.keystone
+        credentials = Credentials(
+            auth_url=settings.auth_url,
+            username=settings.username,
+            password=settings.password,
+            project_name=settings.project_name,
+            user_domain_id=settings.user_domain_id,
+            project_domain_id=settings.project_domain_id,
+            cafile=settings.cafile,
+            application_credential_id=settings.application_credential_id,
+            application_credential_secret=settings.application_credential_secret,
+        )
+        session = credentials.session()
+        self.stack.callback(session.session.close)
+        threads = await entered(self.stack, Threads(self.reactor, _VALIDATIONS, "keystone"))
+        validator = Validator(threads, session, credentials.versioned_url)
+        return KeystoneIdentity(self.reactor, validator.validate, settings.auth_url, remember=settings.token_cache)
+
     def renderer(self) -> Renderer:
         """Trees to haproxy's configuration."""
         override = self.settings.amphora.templates
@@ -173,7 +201,7 @@ class Parts:
         """What a controller would do, for who only wants to know."""
         return Preview(self.renderer().render, self.providers())
 
-    def api(self, database: Database) -> None:
+    async def api(self, database: Database) -> None:
         """The tenants' and operators' API."""
         api = Api(
             ApiParts(
@@ -181,7 +209,7 @@ class Parts:
                 database=database,
                 providers=self.providers(),
                 network=self.network(),
-                identity=NoAuth(),
+                identity=await self.identity(),
                 preview=self.preview(),
             )
         )

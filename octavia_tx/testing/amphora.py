@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 
 from attrs import define, field
@@ -22,12 +23,14 @@ class MemoryAmphora:
     @ivar serving: what it serves, by the load balancer's id.
     @ivar fences: the highest fence seen, by the load balancer's id.
     @ivar applied: how often a tree was accepted.
+    @ivar configuration: its agent's settings, if they were ever renewed.
     """
 
     id: str
     serving: dict[str, Tree] = field(factory=dict)
     fences: dict[str, int] = field(factory=dict)
     applied: int = 0
+    configuration: str = field(default="", repr=False)
 
 
 @implementer(IAmphoraDriver)
@@ -79,6 +82,15 @@ class MemoryAmphorae:
         """See L{IAmphoraDriver.drain}. There are no connections."""
         self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)
         return 0
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """See L{IAmphoraDriver.configure}."""
+        reached = self._reached(amphora)
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationRejected(amphora.id, f"not TOML: {error}") from error
+        reached.configuration = text
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

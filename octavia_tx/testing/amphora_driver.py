@@ -40,6 +40,7 @@ class AmphoraDriverFixture(Protocol):
     @ivar amphora: one that runs and serves nothing yet.
     @ivar silent: one that nobody is at the address of.
     @ivar vip_address: where that amphora may listen.
+    @ivar settings: a configuration file by which the amphora's agent can go.
     @ivar ports: at least four of its ports that nobody uses.
     """
 
@@ -49,6 +50,7 @@ class AmphoraDriverFixture(Protocol):
     silent: Amphora
     vip_address: str
     ports: tuple[int, ...]
+    settings: str
 
     async def start(self) -> None:
         """Bring all this about."""
@@ -240,6 +242,18 @@ class _AmphoraDriverTests(TestCase):
         await self.refused(StaleFence, self.driver.drain(self.amphora, tree.load_balancer.id, 6))
         self.assertEqual(await self.listening(), (True, False, False, False))
 
+    async def test_new_settings_touch_nothing_that_is_served_and_may_be_sent_again(self) -> None:
+        await self.driver.apply(self.amphora, tree_of(self.fixture, self.fixture.ports[0]), 1)
+        for _ in range(2):
+            await self.driver.configure(self.amphora, self.fixture.settings)
+            self.assertEqual(await self.listening(), (True, False, False, False))
+            await self.driver.info(self.amphora)
+
+    async def test_settings_that_make_no_sense_are_rejected(self) -> None:
+        error = await self.refused(ConfigurationRejected, self.driver.configure(self.amphora, "no = [settings"))
+        self.assertIn(self.amphora.id, str(error))
+        await self.driver.info(self.amphora)
+
     async def test_withdrawing_what_was_never_applied_is_no_error(self) -> None:
         await self.driver.withdraw(self.amphora, str(uuid4()), 1)
 
@@ -269,6 +283,7 @@ class _AmphoraDriverTests(TestCase):
         await self.refused(kind, driver.info(amphora))
         await self.refused(kind, driver.apply(amphora, tree, 1))
         await self.refused(kind, driver.drain(amphora, tree.load_balancer.id, 1))
+        await self.refused(kind, driver.configure(amphora, self.fixture.settings))
         await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))
         self.assertEqual(await self.listening(), (False, False, False, False))
 

@@ -238,6 +238,7 @@ class ModelAmphorae:
 
     @ivar silent_for: questions that a new amphora leaves unanswered, as it is booting.
     @ivar served: by amphora's id and load balancer's id.
+    @ivar configured: by amphora's id, the settings that its agent was sent.
     @ivar pushes: how many trees were applied.
     @ivar connections: that are left on an amphora that is drained; one ends with each question.
     @ivar gaps: how often one was drained while no other served its load balancer.
@@ -250,6 +251,7 @@ class ModelAmphorae:
         self.silent_for = silent_for
         self._asked: dict[str, int] = {}
         self.served: dict[tuple[str, str], Served] = {}
+        self.configured: dict[str, str] = {}
         self.pushes = 0
         self.connections = 0
         self.gaps = 0
@@ -282,6 +284,12 @@ class ModelAmphorae:
             self.gaps += not self.serving(load_balancer_id)
             self.connections = max(0, self.connections - 1)
         return self.connections
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        """See L{IAmphoraDriver.configure}."""
+        async with self._faults.point("amphora.configure"):
+            self._reach(amphora)
+            self.configured[amphora.id] = text
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -31,7 +31,7 @@ class MemoryProvider:
     ahead: list[OctaviaError] = field(factory=list)
 
     async def check(self, tree: Tree) -> Mapping[str, str]:
-        """See L{IProviderDriver.check}. Everything could be."""
+        """See L{IProviderDriver.check}. Everything could be, and is complete."""
         self._befall()
         return {}
 

@@ -13,16 +13,27 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
+from octavia_tx.model import regex
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
+    L7Policy,
+    L7Rule,
     Listener,
     LoadBalancer,
     Member,
     Pool,
     SessionPersistence,
 )
-from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
+from octavia_tx.model.statuses import (
+    Algorithm,
+    L7Action,
+    L7Comparison,
+    L7RuleType,
+    MonitorType,
+    Persistence,
+    Protocol,
+)
 from octavia_tx.model.tree import Tree
 
 CREATED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
@@ -34,6 +45,13 @@ POOL_PROTOCOLS: Final = {
     Protocol.TCP: (Protocol.TCP, Protocol.HTTP, Protocol.HTTPS, Protocol.PROXY, Protocol.PROXYV2),
 }
 MONITOR_TYPES: Final = (MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)
+L7_RULE_TYPES: Final = (
+    L7RuleType.HOST_NAME,
+    L7RuleType.PATH,
+    L7RuleType.FILE_TYPE,
+    L7RuleType.HEADER,
+    L7RuleType.COOKIE,
+)
 HTTP_METHODS: Final = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
 _TOKEN: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -47,11 +65,47 @@ ipv4_addresses: Final = st.ip_addresses(v=4).map(str)
 ipv6_addresses: Final = st.ip_addresses(v=6).map(str)
 ip_addresses: Final = ipv4_addresses | ipv6_addresses
 names: Final = st.text(max_size=40)
-cookie_names: Final = st.text(_TOKEN + "!#$%&*+.^_`|~-", min_size=1, max_size=40)
+tokens: Final = st.text(_TOKEN + "!#$%&'*+.^_`|~-", min_size=1, max_size=40)
+cookie_names: Final = tokens
 url_paths: Final = st.text(_TOKEN + "._~!$&'()*+,;=:@/?-", max_size=60).map("/".__add__)
 host_names: Final = st.from_regex(
     r"[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?){0,3}", fullmatch=True
 )
+urls: Final = st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["http", "https", "HTTPS"]),
+    host_names,
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60).map("/".__add__),
+)
+# Whatever the API lets pass as text, and above all what has a meaning to haproxy somewhere.
+l7_values: Final = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=40),
+    st.text("abc '\"\\#%$[]{}()!,;|-é\u2028", min_size=1, max_size=20),
+    st.sampled_from(
+        ["or", "||", "if", "unless", "!", "{", "--", "-i", "-f", "-m", "%[src]", "$HOME", "${HOME}", "\\x41"]
+    ),
+)
+# Text that looks like a regular expression, and often is none or none that haproxy takes.
+_REGEX_PIECES: Final = (
+    *"ab./:_-,#'\" é|$^()[]*+?{}",
+    r"\d", r"\w", r"\.", r"\\", r"\x41", r"\b", r"\A", r"\1", r"\v", r"\u0041", "(?:", "(?i)", "(?i:", "(?=", "(?!",
+    "(?<=", "(?P<n>", "(?P=n)", "(?(1)", "[a-z]", "[^/]", "[[:alpha:]", "[:", ":]", "[.", "[]", "{2}", "{1,3}", "{,2}",
+    "{40}", "{999}", "*?", "++", "(a|b)", ")+", ")",
+)  # fmt: skip
+regex_like: Final = st.lists(st.sampled_from(_REGEX_PIECES), min_size=1, max_size=8).map("".join)
+# Those that haproxy takes.
+expressions: Final = st.recursive(
+    st.sampled_from(
+        (*"ab/:_-,#'\" é", r"\d", r"\w", r"\.", r"\\", r"\x41", "[a-z]", "[^/.]", "[[:alpha:]_]", ".", "^/api/", "jpg$")
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=4).map("".join),
+        st.builds("({}|{})".format, inner, inner),
+        st.builds("{}{})".format, st.sampled_from(["(", "(?:", "(?i:", "(?=", "(?!", "(?>"]), inner),
+        st.builds("(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "*?", "++", "{2}", "{1,3}", "{2,}"])),
+    ),
+    max_leaves=8,
+).filter(lambda expression: regex.fault(expression) is None)
 expected_codes: Final = st.one_of(
     st.integers(100, 599).map(str),
     st.lists(st.integers(100, 599).map(str), min_size=1, max_size=5).map(",".join),
@@ -174,6 +228,50 @@ def listeners(draw: DrawFn, /, **given: Any) -> Listener:
 
 
 @composite
+def l7_rules(draw: DrawFn, /, **given: Any) -> L7Rule:
+    """A rule about plain HTTP; C{given} fixes fields."""
+    type = draw(st.sampled_from(L7_RULE_TYPES))
+    compared = [L7Comparison.EQUAL_TO, L7Comparison.REGEX] if type is L7RuleType.FILE_TYPE else list(L7Comparison)
+    comparison = draw(st.sampled_from(compared))
+    return L7Rule(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        admin_state_up=draw(enabled),
+        type=type,
+        compare_type=comparison,
+        key=draw(tokens) if type in (L7RuleType.HEADER, L7RuleType.COOKIE) else None,
+        value=draw(expressions if comparison is L7Comparison.REGEX else l7_values),
+        invert=draw(st.booleans()),
+        created_at=CREATED_AT,
+        **given,
+    )
+
+
+@composite
+def l7_policies(draw: DrawFn, /, redirect_pools: tuple[Pool, ...] = (), **given: Any) -> L7Policy:
+    """A policy, which may redirect to one of some pools; C{given} fixes fields."""
+    action = draw(st.sampled_from([a for a in L7Action if redirect_pools or a is not L7Action.REDIRECT_TO_POOL]))
+    to: dict[str, Any] = {}
+    match action:
+        case L7Action.REDIRECT_TO_POOL:
+            to = {"redirect_pool_id": draw(st.sampled_from(redirect_pools)).id}
+        case L7Action.REDIRECT_TO_URL | L7Action.REDIRECT_PREFIX:
+            name = "redirect_url" if action is L7Action.REDIRECT_TO_URL else "redirect_prefix"
+            to = {name: draw(urls), "redirect_http_code": draw(st.sampled_from([301, 302, 303, 307, 308]))}
+    return L7Policy(
+        id=draw(identifiers),
+        project_id=PROJECT,
+        name=draw(names),
+        description=draw(names),
+        admin_state_up=draw(enabled),
+        action=action,
+        created_at=CREATED_AT,
+        **to,
+        **given,
+    )
+
+
+@composite
 def load_balancers(draw: DrawFn, /, **given: Any) -> LoadBalancer:
     """A load balancer whose addresses were allocated; C{given} fixes fields."""
     addresses = draw(st.lists(ip_addresses, min_size=1, max_size=3, unique=True))
@@ -192,9 +290,13 @@ def load_balancers(draw: DrawFn, /, **given: Any) -> LoadBalancer:
 
 @composite
 def trees(draw: DrawFn) -> Tree:
-    """A load balancer with up to three listeners, each alone, with a pool of its own, or with another's."""
+    """
+    A load balancer with up to three listeners, each alone, with a pool of its own, or with another's.
+
+    Those of HTTP may have L7 policies, which may redirect to any fitting pool of the tree.
+    """
     load_balancer = draw(load_balancers())
-    parts: dict[str, list[Any]] = {"listeners": [], "pools": [], "members": [], "health_monitors": []}
+    parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
     here = {"load_balancer_id": load_balancer.id}
     for number in draw(st.lists(ports, max_size=3, unique=True)) or draw(st.lists(ports, max_size=1)):
         protocol = draw(st.sampled_from(list(POOL_PROTOCOLS)))
@@ -210,4 +312,14 @@ def trees(draw: DrawFn) -> Tree:
         parts["listeners"].append(
             draw(listeners(protocol=protocol, protocol_port=number, default_pool_id=default, **here))
         )
+    fitting = tuple(pool for pool in parts["pools"] if pool.protocol in POOL_PROTOCOLS[Protocol.HTTP])
+    for listener in parts["listeners"]:
+        if listener.protocol is Protocol.HTTP:
+            for position in range(1, draw(st.integers(1, 4))):
+                policy = draw(l7_policies(fitting, listener_id=listener.id, position=position, **here))
+                parts["l7policies"].append(policy)
+                parts["l7rules"] += draw(st.lists(l7_rules(l7policy_id=policy.id, **here), max_size=3))
     return Tree(load_balancer=load_balancer, **{name: tuple(items) for name, items in parts.items()})
+
+
+_PARTS: Final = ("listeners", "pools", "members", "health_monitors", "l7policies", "l7rules")

@@ -17,6 +17,7 @@ VERSION_PATH: Final = "/"
 INFO_PATH: Final = "/1.0/info"
 DETAILS_PATH: Final = "/1.0/details"
 LISTENERS_PATH: Final = "/1.0/listeners"
+CONFIG_PATH: Final = "/1.0/config"
 
 
 def haproxy_path(amphora_id: str, load_balancer_id: str) -> str:

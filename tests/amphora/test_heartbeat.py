@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -10,9 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from amphora.heartbeat import Heartbeats, sealer
 from amphora.ledger import Ledger
-from amphora.settings import Address, Heartbeat
+from amphora.settings import Address, Heartbeat, Settings
 from octavia_tx.wire import envelope, heartbeat, openstack
 from octavia_tx.wire.heartbeat import Report
+from octavia_tx.wire.tls import Credential
 from tests.amphora.test_ledger import LB, runs
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
@@ -104,6 +106,51 @@ class Sending(HeartbeatCase):
         service.beat_if_changed()
         self.reactor.advance(60)
         self.assertEqual(len(self.reactor.sent), 1)
+
+
+class Renewing(HeartbeatCase):
+    def renew(self, service: Heartbeats, **changed: Any) -> None:
+        """With settings that differ in this from the present ones."""
+        now = {"receivers": (FIRST,), "key": KEY, "interval": 5.0, "envelope": self.envelope, **changed}
+        settings = Settings(
+            directory=Path("/"),
+            amphora_id=AMPHORA,
+            listen=FIRST,
+            haproxy="",
+            heartbeat=Heartbeat(**now),
+            controllers=(),
+            credential=Credential(pem=b"", authority=b""),
+        )
+        self.successResultOf(Deferred.fromCoroutine(service.renew(settings)))
+
+    def headers(self, key: bytes = KEY) -> list[envelope.Header]:
+        return [envelope.unseal(key, datagram)[0] for _to, datagram in self.reactor.sent]
+
+    def test_others_are_told_from_now_on_as_often_as_is_set(self) -> None:
+        service = self.start(FIRST)
+        self.renew(service, receivers=(SECOND, SIXTH), interval=1.0)
+        self.reactor.pump([1.0] * 3)
+        self.assertEqual(self.receivers(), [FIRST, SECOND, SIXTH, SECOND, SIXTH])
+        self.assertEqual([h.sequence for h in self.headers()], [1, 2, 3, 4, 5])
+
+    def test_a_new_key_begins_a_new_count(self) -> None:
+        service = self.start(FIRST)
+        self.renew(service, key=b"o" * 32)
+        self.assertEqual(envelope.unseal(b"o" * 32, self.reactor.sent[1][1])[0].sequence, 1)
+
+    def test_the_same_settings_change_nothing(self) -> None:
+        service = self.start(FIRST)
+        self.renew(service)
+        self.assertEqual(len(self.reactor.sent), 1)
+        self.reactor.advance(5)
+        self.assertEqual(len(self.reactor.sent), 2)
+
+    def test_one_that_has_ended_stays_so(self) -> None:
+        service = self.start(FIRST)
+        self.successResultOf(service.stopService())
+        self.renew(service, receivers=(SECOND,))
+        self.reactor.advance(60)
+        self.assertEqual(self.receivers(), [FIRST])
 
 
 class OwnEnvelope(HeartbeatCase):

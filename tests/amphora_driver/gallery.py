@@ -14,13 +14,15 @@ from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
+    L7Policy,
+    L7Rule,
     Listener,
     LoadBalancer,
     Member,
     Pool,
     SessionPersistence,
 )
-from octavia_tx.model.tree import Tree
+from octavia_tx.model.tree import Child, Tree
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 AMPHORA: Final = "a0000000-0000-4000-8000-000000000001"
@@ -63,7 +65,19 @@ def monitor(type: str, pool_number: int = 1, **fields: Any) -> HealthMonitor:
     return HealthMonitor(**{"id": _id(5, pool_number), "pool_id": _id(3, pool_number), **_CHILD, **given, **fields})
 
 
-def tree(*parts: Listener | Pool | Member | HealthMonitor, **fields: Any) -> Tree:
+def l7_policy(number: int, action: str, listener_number: int = 1, **fields: Any) -> L7Policy:
+    """At the position of that number."""
+    given = {"listener_id": _id(2, listener_number), "action": action, "position": number}
+    return L7Policy(**{"id": _id(6, number), **_CHILD, **given, **fields})
+
+
+def l7_rule(type: str, comparison: str, value: str, policy_number: int = 1, number: int = 1, **fields: Any) -> L7Rule:
+    """One of a policy's rules, by its number there."""
+    given = {"l7policy_id": _id(6, policy_number), "type": type, "compare_type": comparison, "value": value}
+    return L7Rule(**{"id": _id(7, 100 * policy_number + number), **_CHILD, **given, **fields})
+
+
+def tree(*parts: Child, **fields: Any) -> Tree:
     """A load balancer of those parts."""
     return Tree(
         load_balancer=load_balancer(**fields),
@@ -71,7 +85,25 @@ def tree(*parts: Listener | Pool | Member | HealthMonitor, **fields: Any) -> Tre
         pools=tuple(p for p in parts if isinstance(p, Pool)),
         members=tuple(p for p in parts if isinstance(p, Member)),
         health_monitors=tuple(p for p in parts if isinstance(p, HealthMonitor)),
+        l7policies=tuple(p for p in parts if isinstance(p, L7Policy)),
+        l7rules=tuple(p for p in parts if isinstance(p, L7Rule)),
     )
+
+
+# Type, comparison, value and further fields.
+L7_RULES: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
+    ("HOST_NAME", "EQUAL_TO", "www.example.com", {}),
+    ("HOST_NAME", "ENDS_WITH", ".example.com:8080", {}),
+    ("HOST_NAME", "REGEX", r"^(a|b)\.example\.com$", {"invert": True}),
+    ("PATH", "STARTS_WITH", "/api/", {}),
+    ("PATH", "CONTAINS", "it's 100% \"#\\ $HOME é", {}),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", {}),
+    ("FILE_TYPE", "REGEX", "^(jpe?g|png)$", {}),
+    ("HEADER", "EQUAL_TO", "XMLHttpRequest", {"key": "X-Requested-With"}),
+    ("HEADER", "CONTAINS", "(KHTML, like Gecko)", {"key": "User-Agent"}),
+    ("HEADER", "REGEX", "^[a-z]{2,3}$", {"key": "X.Language"}),
+    ("COOKIE", "EQUAL_TO", "yes", {"key": "it's"}),
+)
 
 
 def gallery() -> dict[str, Tree]:
@@ -159,6 +191,36 @@ def gallery() -> dict[str, Tree]:
             pool(), member(1), monitor("TCP", delay=10**9, timeout=0),
         ),
         "shared_pool": tree(listener(1), listener(2, default_pool_id=_id(3, 1)), pool(), member(1)),
+        "l7_rules": tree(
+            *http,
+            l7_policy(1, "REJECT"),
+            *(
+                l7_rule(type, comparison, value, 1, number, **fields)
+                for number, (type, comparison, value, fields) in enumerate(L7_RULES, 1)
+            ),
+        ),
+        "l7_policies": tree(
+            listener(1, default_pool_id=_id(3, 1)), pool(1), member(1, 1),
+            l7_policy(1, "REDIRECT_TO_POOL", redirect_pool_id=_id(3, 2)),
+            l7_rule("PATH", "STARTS_WITH", "/one", 1),
+            l7_policy(2, "REDIRECT_TO_URL", redirect_url="https://www.example.com/it's?a=%20b", redirect_http_code=301),
+            l7_rule("PATH", "STARTS_WITH", "/two", 2),
+            l7_policy(3, "REJECT"),
+            l7_rule("PATH", "STARTS_WITH", "/three", 3, 1), l7_rule("PATH", "ENDS_WITH", "/", 3, 2, invert=True),
+            l7_policy(4, "REDIRECT_PREFIX", redirect_prefix="https://www.example.com"),
+            l7_rule("PATH", "STARTS_WITH", "/four", 4),
+            l7_policy(5, "REJECT", admin_state_up=False), l7_rule("PATH", "STARTS_WITH", "/five", 5),
+            l7_policy(6, "REJECT"), l7_rule("PATH", "STARTS_WITH", "/six", 6, admin_state_up=False),
+            l7_policy(7, "REJECT"),
+            l7_policy(8, "REDIRECT_TO_POOL", redirect_pool_id=_id(3, 3)), l7_rule("PATH", "EQUAL_TO", "/eight", 8),
+            l7_policy(9, "REDIRECT_TO_POOL", redirect_pool_id=_id(3, 1)), l7_rule("PATH", "EQUAL_TO", "/nine", 9),
+            pool(
+                2, protocol="PROXY", lb_algorithm="SOURCE_IP_PORT",
+                session_persistence=SessionPersistence(type="SOURCE_IP"),
+            ),
+            member(2, 2), monitor("TCP", 2),
+            pool(3, admin_state_up=False), member(3, 3),
+        ),
         "nothing_enabled": tree(listener(admin_state_up=False), pool(), member(1)),
         "load_balancer_disabled": tree(*http, admin_state_up=False),
         "names_are_not_written": tree(

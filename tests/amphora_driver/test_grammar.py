@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.amphora_driver import grammar
 from octavia_tx.amphora_driver.grammar import Unrenderable, Word, only_words
+from octavia_tx.model.resources import L7Rule
 from octavia_tx.testing.strategies import (
     cookie_names,
     expected_codes,
+    expressions,
     host_names,
     hostile_text,
     ip_addresses,
+    l7_values,
+    tokens,
     url_paths,
+    urls,
 )
+from tests.amphora_driver.gallery import l7_rule
+
+
+def rule(value: str, comparison: str = "EQUAL_TO") -> L7Rule:
+    return l7_rule("PATH", comparison, value)
+
+
+def as_haproxy_reads(line: str) -> list[bytes]:
+    """The words of a line, each made of what stands in single quotes, of bytes by number, and of plain characters."""
+    words = re.findall(r"(?:'[^']*'|\\x[0-9a-f]{2}|[A-Za-z0-9_-])+", line)
+    assert " ".join(words) == line and line.isascii() and line.isprintable(), line
+
+    def read(piece: re.Match[str]) -> str:
+        text = piece.group()
+        return chr(int(text[2:], 16)) if text.startswith("\\x") else text.strip("'")
+
+    return [re.sub(r"'[^']*'|\\x[0-9a-f]{2}", read, word).encode("latin-1") for word in words]
 
 
 class WordTests(SynchronousTestCase):
@@ -56,8 +80,41 @@ class WordTests(SynchronousTestCase):
 
     def test_cookie_names(self) -> None:
         self.accepted(grammar.cookie_name, "JSESSIONID", "JSESSIONID")
-        self.accepted(grammar.cookie_name, "a#b", "a\\#b")
-        self.refused(grammar.cookie_name, "", "a b", "a)", "a,b", "a'", 'a"', "a;b", "a\\b", "a" * 256)
+        self.accepted(grammar.cookie_name, "a#b", "'\"a#b\"'")
+        self.accepted(grammar.cookie_name, "it's", r"""'"it'\x27's"'""")
+        self.refused(grammar.cookie_name, "", "a b", "a)", "a,b", 'a"', "a;b", "a\\b", "a" * 256)
+
+    def test_header_names(self) -> None:
+        self.accepted(grammar.header_name, "X-Forwarded-For", "X-Forwarded-For")
+        self.accepted(grammar.header_name, "X.Y", "'\"X.Y\"'")
+        self.refused(grammar.header_name, "", "a b", "a)", "a:", "é", "a\n", None)
+
+    def test_urls(self) -> None:
+        self.accepted(grammar.url, "https://a.example/b?c=%20'd'", r"""'https://a.example/b?c=%%20'\x27'd'\x27""")
+        self.refused(grammar.url, "", "/a", "ftp://a", "http://", "http://a b", "http://a\n", "http://é", None)
+
+    def test_types_of_files_come_with_or_without_their_dot(self) -> None:
+        for type in ("jpg", ".jpg"):
+            self.accepted(grammar.file_type, type, "'.jpg'")
+        self.refused(grammar.file_type, "", "a\nb", None)
+
+    def test_comparisons(self) -> None:
+        for kind, word in (("EQUAL_TO", "str"), ("STARTS_WITH", "beg"), ("ENDS_WITH", "end"), ("CONTAINS", "sub")):
+            self.accepted(grammar.comparison, rule("(a", kind), f"-m {word} -- '(a'")
+        self.accepted(grammar.comparison, rule("^a", "REGEX"), "-m reg -- '^a'")
+        self.accepted(grammar.comparison, rule("it's é"), r"-m str -- 'it'\x27's '\xc3\xa9")
+        self.refused(grammar.comparison, rule(""), rule("a\n"), rule("a\t"), rule("a" * 256), rule("(a", "REGEX"))
+
+    def test_codes_of_redirects(self) -> None:
+        self.accepted(grammar.redirect_code, 307, 307)
+        self.accepted(grammar.redirect_code, None, 302)
+        self.refused(grammar.redirect_code, 200, 304, "301", True)
+
+    def test_fields_of_names_and_results_of_verification(self) -> None:
+        self.accepted(grammar.dn_field, "CN", "CN")
+        self.refused(grammar.dn_field, "", "C N", "1", "a)", None)
+        self.accepted(grammar.verify_result, "10", "10")
+        self.refused(grammar.verify_result, "", "-1", "1.0", "٢", "1" * 10, 1)
 
     def test_status_codes(self) -> None:
         self.accepted(grammar.status_codes, "200", "200")
@@ -113,8 +170,8 @@ class PropertyTests(SynchronousTestCase):
     @given(hostile_text)
     def test_no_word_holds_what_would_end_it(self, text: str) -> None:
         kinds = (
-            grammar.address, grammar.network, grammar.identifier, grammar.url_path, grammar.cookie_name,
-            grammar.status_codes, grammar.host_name, grammar.http_method, grammar.peer,
+            grammar.address, grammar.network, grammar.identifier, grammar.url_path, grammar.status_codes,
+            grammar.host_name, grammar.http_method, grammar.peer, grammar.dn_field, grammar.verify_result,
         )  # fmt: skip
         for kind in kinds:
             try:
@@ -125,3 +182,32 @@ class PropertyTests(SynchronousTestCase):
             bare = word.replace("\\'", "").replace("\\#", "")
             self.assertTrue(bare.isascii() and bare.isprintable())
             self.assertEqual(set(bare) & set(" '\"\\#"), set())
+
+    @given(st.one_of(l7_values, hostile_text))
+    def test_text_is_read_as_it_was_given(self, text: str) -> None:
+        try:
+            word = grammar.comparison(rule(text))
+        except Unrenderable:
+            self.assertTrue(len(text) > 255 or not text or re.search("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text))
+            return
+        self.assertEqual(as_haproxy_reads(word), [b"-m", b"str", b"--", text.encode()])
+
+    @given(expressions)
+    def test_an_expression_is_read_as_it_was_given(self, expression: str) -> None:
+        word = grammar.comparison(rule(expression, "REGEX"))
+        self.assertEqual(as_haproxy_reads(word), [b"-m", b"reg", b"--", expression.encode()])
+
+    @given(tokens)
+    def test_a_name_is_one_argument(self, name: str) -> None:
+        for kind in (grammar.header_name, grammar.cookie_name):
+            (read,) = as_haproxy_reads(kind(name))
+            self.assertIn(read.decode(), (name, f'"{name}"'))
+
+    @given(st.one_of(urls, hostile_text))
+    def test_a_url_is_read_as_it_was_given(self, url: str) -> None:
+        try:
+            word = grammar.url(url)
+        except Unrenderable:
+            self.assertFalse(re.fullmatch("https?://[!-~]+", url))
+            return
+        self.assertEqual(as_haproxy_reads(word), [url.replace("%", "%%").encode()])

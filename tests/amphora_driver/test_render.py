@@ -5,17 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.amphora_driver.grammar import Unrenderable
+from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, only_words
+from octavia_tx.amphora_driver.l7 import policies
 from octavia_tx.amphora_driver.render import TEMPLATE, Renderer, serves
-from octavia_tx.model.resources import AdditionalVip, SessionPersistence
+from octavia_tx.model.l7 import pools_in_use
+from octavia_tx.model.resources import AdditionalVip, L7Rule, SessionPersistence
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import hostile_text, trees
-from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, listener, member, monitor, pool, tree
+from tests.amphora_driver.gallery import (
+    AMPHORA,
+    GOLDEN,
+    gallery,
+    l7_policy,
+    l7_rule,
+    listener,
+    member,
+    monitor,
+    pool,
+    tree,
+)
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
 RENDERER = Renderer()
 
 
@@ -49,12 +65,16 @@ class RenderTests(SynchronousTestCase):
         enabled = [item for item in shown.listeners if item.admin_state_up and serves(shown)]
         self.assertEqual([words[1] for words in lines if words[:1] == ["frontend"]], [item.id for item in enabled])
         reached = [
-            member
-            for item in enabled
-            if (pool := shown.pool(item.default_pool_id)) is not None and pool.admin_state_up
-            for member in shown.members_of(pool.id)
+            member for item in enabled for pool in pools_in_use(shown, item) for member in shown.members_of(pool.id)
         ]
         self.assertEqual([words[1] for words in lines if words[:1] == ["server"]], [m.id for m in reached])
+
+    @given(trees())
+    def test_each_backend_named_has_its_section_once(self, shown: Tree) -> None:
+        lines = [line.split() for line in render(shown).splitlines()]
+        sections = [words[1] for words in lines if words[:1] == ["backend"]]
+        named = {words[1] for words in lines if words[:1] in (["default_backend"], ["use_backend"])}
+        self.assertEqual(sorted(sections), sorted(named))
 
     def test_names_and_descriptions_are_not_written(self) -> None:
         plain = tree(listener(), pool(), member(1), monitor("TCP"))
@@ -62,7 +82,7 @@ class RenderTests(SynchronousTestCase):
 
     def test_there_are_peers_only_where_there_is_something_to_hand_on(self) -> None:
         found = {name for name, shown in gallery().items() if "\npeers " in render(shown)}
-        self.assertEqual(found, {"persistence"})
+        self.assertEqual(found, {"persistence", "l7_policies"})
 
     def test_peers_are_named_by_amphora(self) -> None:
         shown = gallery()["persistence"]
@@ -96,8 +116,44 @@ HOLES: dict[str, Any] = {
     "connection_limit": lambda text: tree(listener(connection_limit=text)),
     "timeout_client_data": lambda text: tree(listener(timeout_client_data=text)),
     "weight": lambda text: tree(listener(), pool(), member(1, weight=text)),
+    "l7rule.id": lambda text: ruled(l7_rule("PATH", "EQUAL_TO", "/", id=text)),
+    "header_name": lambda text: ruled(l7_rule("HEADER", "EQUAL_TO", "a", key=text)),
+    "l7.cookie_name": lambda text: ruled(l7_rule("COOKIE", "EQUAL_TO", "a", key=text)),
+    "redirect_pool_id": lambda text: tree(
+        listener(),
+        pool(),
+        pool(2, id=text),
+        l7_policy(1, "REDIRECT_TO_POOL", redirect_pool_id=text),
+        l7_rule("PATH", "EQUAL_TO", "/"),
+    ),
+    "redirect_http_code": lambda text: ruled(
+        l7_rule("PATH", "EQUAL_TO", "/"), "REDIRECT_TO_URL", redirect_url="http://a", redirect_http_code=text
+    ),
     "delay": lambda text: tree(listener(), pool(), member(1), monitor("TCP", delay=text)),
 }
+
+
+# Where a tenant's text is read literally, and the only line that it may change.
+LITERAL: dict[str, tuple[Any, str]] = {
+    "value": (lambda text: ruled(l7_rule("PATH", "CONTAINS", text)), "    acl "),
+    "host": (lambda text: ruled(l7_rule("HOST_NAME", "CONTAINS", text)), "    acl "),
+    "header": (lambda text: ruled(l7_rule("HEADER", "EQUAL_TO", text, key="X")), "    acl "),
+    "file_type": (lambda text: ruled(l7_rule("FILE_TYPE", "EQUAL_TO", text)), "    acl "),
+    "expression": (lambda text: ruled(l7_rule("COOKIE", "REGEX", text, key="X")), "    acl "),
+    "redirect_url": (
+        lambda text: ruled(l7_rule("PATH", "EQUAL_TO", "/"), "REDIRECT_TO_URL", redirect_url=f"http://{text}"),
+        "    http-request redirect location ",
+    ),
+    "redirect_prefix": (
+        lambda text: ruled(l7_rule("PATH", "EQUAL_TO", "/"), "REDIRECT_PREFIX", redirect_prefix=f"http://{text}"),
+        "    http-request redirect prefix ",
+    ),
+}
+
+
+def ruled(rule: L7Rule, action: str = "REJECT", **fields: Any) -> Tree:
+    """A load balancer with one policy of one rule."""
+    return tree(listener(), pool(), member(1), l7_policy(1, action, **fields), rule)
 
 
 class HostileTests(SynchronousTestCase):
@@ -136,6 +192,18 @@ class HostileTests(SynchronousTestCase):
                     else:
                         self.assertRaises(Unrenderable, render, made(good + mark))
 
+    @given(st.sampled_from(sorted(LITERAL)), hostile_text)
+    def test_hostile_text_that_is_read_literally_stays_in_its_line(self, hole: str, text: str) -> None:
+        made, begins = LITERAL[hole]
+        plain = [line for line in render(made("a")).splitlines() if not line.startswith(begins)]
+        try:
+            rendered = render(made(text))
+        except Unrenderable:
+            return
+        self.assertTrue(rendered.isascii())
+        self.assertTrue(rendered.replace("\n", "").isprintable())
+        self.assertEqual([line for line in rendered.splitlines() if not line.startswith(begins)], plain)
+
     def test_the_sentence_names_the_load_balancer_and_shows_the_value(self) -> None:
         error = self.assertRaises(Unrenderable, render, tree(listener(), pool(), member(1, address="not one")))
         self.assertIn("10000000-0000-4000-8000-000000000001", str(error))
@@ -167,8 +235,57 @@ class LimitTests(SynchronousTestCase):
         shown = tree(listener(), pool(), member(1), monitor("PING", admin_state_up=False))
         self.assertEqual(render(shown), render(tree(listener(), pool(), member(1))))
 
+    def test_rules_about_certificates_need_terminated_tls(self) -> None:
+        for type, value in (("SSL_CONN_HAS_CERT", "True"), ("SSL_VERIFY_RESULT", "0"), ("SSL_DN_FIELD", "a")):
+            self.assertIn(type, self.refused(ruled(l7_rule(type, "EQUAL_TO", value, key="CN"))))
+
+    def test_a_policy_of_a_listener_that_sees_no_requests_is_refused(self) -> None:
+        shown = ruled(l7_rule("PATH", "EQUAL_TO", "/"))
+        (front,) = shown.listeners
+        self.assertIn("TCP", self.refused(evolve(shown, listeners=(evolve(front, protocol="TCP"),))))
+
+    def test_a_policy_of_more_rules_than_a_line_holds_is_refused(self) -> None:
+        rules = [l7_rule("PATH", "EQUAL_TO", f"/{number}", 1, number) for number in range(51)]
+        self.assertIn("51 rules", self.refused(tree(listener(), l7_policy(1, "REJECT"), *rules)))
+
+    def test_a_redirect_to_no_pool_is_refused(self) -> None:
+        self.assertIn("no pool", self.refused(ruled(l7_rule("PATH", "EQUAL_TO", "/"), "REDIRECT_TO_POOL")))
+
     def test_a_vip_without_an_address_is_refused(self) -> None:
         self.assertIn("None isn't an IP address", self.refused(tree(listener(), vip_address=None)))
+
+
+class L7Tests(SynchronousTestCase):
+    """Which policies are told to haproxy, and in what order."""
+
+    def lines(self, *parts: Any) -> list[str]:
+        text = render(tree(listener(), pool(), pool(2), *parts))
+        return [line for line in text.splitlines() if line.startswith(("    http-request deny", "    use_backend"))]
+
+    def test_what_matches_nothing_is_not_told(self) -> None:
+        rule = l7_rule("PATH", "EQUAL_TO", "/")
+        self.assertEqual(len(self.lines(l7_policy(1, "REJECT"), rule)), 1)
+        self.assertEqual(self.lines(l7_policy(1, "REJECT")), [])
+        self.assertEqual(self.lines(l7_policy(1, "REJECT", admin_state_up=False), rule), [])
+        self.assertEqual(self.lines(l7_policy(1, "REJECT"), evolve(rule, admin_state_up=False)), [])
+
+    def test_rules_of_terminated_tls(self) -> None:
+        rules = (
+            l7_rule("SSL_CONN_HAS_CERT", "EQUAL_TO", "True", 1, 1),
+            l7_rule("SSL_VERIFY_RESULT", "EQUAL_TO", "10", 1, 2),
+            l7_rule("SSL_DN_FIELD", "STARTS_WITH", "it's me", 1, 3, key="CN"),
+        )
+        item = listener(protocol="TERMINATED_HTTPS")
+        told = policies(tree(item, l7_policy(1, "REJECT"), *rules), item, {})
+        environment = Environment(  # noqa: S701
+            loader=FileSystemLoader(TEMPLATES), finalize=only_words, trim_blocks=True, lstrip_blocks=True
+        )
+        environment.filters.update(WORDS)
+        text = environment.get_template("haproxy/l7.cfg.j2").render(frontend={"policies": told})
+        self.assertEqual(
+            [line.split(maxsplit=2)[2] for line in text.splitlines() if line.startswith("    acl ")],
+            ["ssl_c_used", "ssl_c_verify 10", r"ssl_c_s_dn(CN) -m beg -- 'it'\x27's me'"],
+        )
 
 
 class TemplateTests(SynchronousTestCase):

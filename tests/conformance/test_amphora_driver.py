@@ -22,6 +22,7 @@ class MemoryFixture:
         self.silent = Amphora(id=str(uuid4()), lb_network_ip="192.0.2.2", created_at=CREATED_AT)
         self.vip_address = "198.51.100.1"
         self.ports = (80, 81, 82, 83)
+        self.settings = "key = 1"
 
     async def start(self) -> None:
         self.driver.boot("192.0.2.1", self.amphora.id)

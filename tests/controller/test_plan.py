@@ -66,6 +66,7 @@ def situations(draw: st.DrawFn) -> Situation:
     found = tuple(
         evolve(
             amphora(state, applied, str(UUID(int=number))),
+            config_due=draw(st.booleans()),
             withdrawn_at=NOW if state is AmphoraState.DRAINING and draw(st.booleans()) else None,
         )
         for number, (state, applied) in enumerate(draw(st.lists(st.tuples(states, st.integers(0, 5)), max_size=4)))
@@ -117,6 +118,8 @@ def _served(step: Step, before: Situation, now: Amphora) -> Situation:
     assert all(a.state is AmphoraState.DRAINING for a in others)
     if step.name == "plug VIP":
         return before
+    if step.name == "renew settings":
+        return before.having(evolve(now, config_due=False))
     assert step.name == "apply"
     applied = evolve(lb, applied_revision=lb.revision, provisioning_status=ProvisioningStatus.ACTIVE)
     return evolve(before.having(evolve(now, applied_revision=lb.revision)), load_balancer=applied)
@@ -157,6 +160,12 @@ class Plans(SynchronousTestCase):
         lost = amphora(AmphoraState.ALLOCATED, 3)
         steps = names(plan(situation(SERVED, lost, gone=(lost.id,))))
         self.assertEqual(steps[:3], ["retire amphora", "destroy machine", "request amphora"])
+
+    def test_settings_that_are_due_are_sent_after_what_the_tenant_wants(self) -> None:
+        due = evolve(amphora(AmphoraState.ALLOCATED, 3), config_due=True)
+        self.assertEqual(names(plan(situation(SERVED, due))), ["renew settings"])
+        changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
+        self.assertEqual(names(plan(situation(changed, due))), ["apply", "renew settings"])
 
     def test_a_replaced_amphora_serves_until_its_successor_does(self) -> None:
         old = amphora(AmphoraState.DRAINING, 2)
@@ -234,6 +243,7 @@ class Properties(SynchronousTestCase):
         self.assertEqual(serving.applied_revision, now.load_balancer.revision)
         self.assertIs(now.load_balancer.provisioning_status, ProvisioningStatus.ACTIVE)
         self.assertTrue(now.has_vip)
+        self.assertFalse(serving.config_due)
 
     @given(situations())
     def test_an_amphora_that_can_serve_is_kept(self, start: Situation) -> None:

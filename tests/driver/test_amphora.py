@@ -13,6 +13,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.tree import Tree
+from tests.model.test_l7 import policy, rule
 from tests.model.test_validation import BALANCER, listener, member, monitor, pool
 
 
@@ -65,6 +66,12 @@ class AmphoraProviderTests(SynchronousTestCase):
         self.refuses("vip_qos_policy_id", load_balancer=evolve(BALANCER, vip_qos_policy_id="q"))
         self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
         self.refuses("member.request_sriov", members=(member("192.0.2.2", vnic_type="direct"),))
+
+    def test_its_rules_look_at_requests_and_not_at_certificates(self) -> None:
+        for kind in ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE"):
+            self.check(listeners=(listener(),), l7policies=(policy(),), l7rules=(rule(kind),))
+        for kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD"):
+            self.refuses(f"rule.type with the value {kind}", l7policies=(policy(),), l7rules=(rule(), rule(kind)))
 
     def test_without_amphorae_nothing_is_refused(self) -> None:
         self.provider = AmphoraProvider(accept_all=True)

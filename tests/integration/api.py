@@ -17,8 +17,8 @@ from zope.interface import implementer
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.identity import NoAuth
 from octavia_tx.api.root import Api
+from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.controller.preview import Preview
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider

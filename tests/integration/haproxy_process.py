@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Final
 
 import treq
+from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.error import ConnectError, ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol, Protocol
+from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -127,6 +129,7 @@ class MemberServer:
 
         def render(self, request: IRequest) -> bytes | int:
             self._server.hosts.append(request.getHeader("host"))
+            self._server.headers.append(request.requestHeaders)
             if self._server.hangs_up:
                 request.transport.abortConnection()
                 return NOT_DONE_YET
@@ -138,6 +141,7 @@ class MemberServer:
         self.status = 200
         self.hangs_up = False
         self.hosts: list[str | None] = []
+        self.headers: list[Headers] = []
         self.port = 0
 
     async def start(self, case: TestCase) -> MemberServer:
@@ -157,3 +161,38 @@ async def ask(address: str, port: int, source: str | None = None, method: str = 
     agent = Agent(reactor, bindAddress=(source, 0) if source else None)
     response = await treq.request(method, f"http://{address}:{port}/", agent=agent, persistent=False)
     return response.code, await response.text()
+
+
+@frozen
+class Answer:
+    """What came back, byte by byte; headers by their names in lower case."""
+
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
+
+
+class _Exchange(Protocol):
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self._received = b""
+        self.received: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        self.transport.write(self._request)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.received.callback(self._received)
+
+
+async def exchange(address: str, port: int, request: bytes) -> Answer:
+    """Send a request as it is, and hear all that comes until the connection ends."""
+    client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
+    client.received.addTimeout(PATIENCE, reactor)
+    head, _, body = (await client.received).partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    return Answer(int(first.split()[1]), headers, body)

@@ -49,7 +49,8 @@ class AgentProcess:
     def __init__(self, amphora_id: str, credential: Credential) -> None:
         self.directory = Path(mkdtemp(prefix="otx-agent-")).resolve()
         self.port = free_port("127.0.0.1")
-        (self.directory / "agent.toml").write_text(SETTINGS.format(id=amphora_id, key=os.urandom(32).hex()))
+        self.settings = SETTINGS.format(id=amphora_id, key=os.urandom(32).hex())
+        (self.directory / "agent.toml").write_text(self.settings)
         (self.directory / "agent.pem").write_bytes(credential.pem)
         (self.directory / "authority.pem").write_bytes(credential.authority)
         command = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
@@ -91,6 +92,7 @@ class HaproxyFixture:
         self.amphora = Amphora(id=str(uuid4()), lb_network_ip="127.0.0.1", created_at=created_at)
         self.silent = Amphora(id=str(uuid4()), lb_network_ip="127.99.99.99", created_at=created_at)
         self._agent = AgentProcess(self.amphora.id, authority.issue(Role.AMPHORA, self.amphora.id))
+        self.settings = self._agent.settings.replace("interval = 60.0", "interval = 61.0")
         renderer = Renderer()
         self.driver = HaproxyDriver(reactor, authority.issue(Role.CONTROLLER, "controller"), renderer, self._agent.port)
         # Trusts the amphora, and is not trusted by it.

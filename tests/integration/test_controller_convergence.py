@@ -17,7 +17,8 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.work import Work
-from octavia_tx.errors import ConfigurationRejected
+from octavia_tx.db import amphorae
+from octavia_tx.errors import ConfigurationRejected, NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.testing.cloud import Fault
@@ -158,6 +159,25 @@ class Courses(ConvergenceCase):
         passed = len(world.faults.passed)
         await world.settle()
         self.assertEqual(set(world.faults.passed[passed:]), {"transaction", "amphora.apply"})
+
+    async def test_an_amphoras_settings_are_sent_anew_when_somebody_asks(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        (row,) = await world.rows()
+        pushes = world.amphorae.pushes
+        async with self.database.transaction() as tx:
+            await amphorae.renew_settings(tx, row.id)
+        self.assertEqual(await world.settle(), 1)
+        self.assertEqual(world.amphorae.configured, {row.id: self.boots.settings(row.id)})
+        self.assertEqual(world.amphorae.pushes, pushes)
+        (after,) = await world.rows()
+        self.assertFalse(after.config_due)
+        await self.assert_served(world, lb.id)
+        for unknown in ("ffffffff-0000-4000-8000-000000000000", "no-id"):
+            with self.assertRaises(NotFound):
+                async with self.database.transaction() as tx:
+                    await amphorae.renew_settings(tx, unknown)
 
     async def test_an_amphora_that_never_answers_is_replaced(self) -> None:
         world = self.world(settings=evolve(HASTY, boot_timeout=0.02), silent_for=100)
@@ -356,6 +376,20 @@ class Deaths(ConvergenceCase):
             await world.delete(lb.id)
             await world.settle()
             await self.assert_nothing(world, lb.id)
+
+        await self._each(course)
+
+    async def test_a_renewal_of_settings_survives_every_fault_at_every_point(self) -> None:
+        async def course(world: World) -> None:
+            lb = await world.create()
+            await world.settle()
+            (row,) = await world.rows()
+            async with self.database.transaction() as tx:
+                await amphorae.renew_settings(tx, row.id)
+            await world.settle()
+            await self.assert_served(world, lb.id)
+            self.assertEqual(set(world.amphorae.configured), {row.id})
+            self.assertFalse((await world.rows())[0].config_due)
 
         await self._each(course)
 

@@ -10,13 +10,14 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
 from octavia_tx.controller.service import ControllerService, ConvergenceSettings
-from octavia_tx.db import amphorae
+from octavia_tx.db import amphorae, events
 from octavia_tx.db.database import Database
 from octavia_tx.db.migrations import migrate
 from octavia_tx.errors import DatabaseUnavailable
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import ProvisioningStatus
+from octavia_tx.testing.cloud import Fault
 from tests.controller.world import World
 from tests.integration.postgres import Server, newest_binaries
 from tests.integration.test_controller_convergence import ConvergenceCase
@@ -212,8 +213,55 @@ class Sweeping(ServiceCase):
         await self.until(lambda: not world.compute.machines)
         await self.until(lambda: Deferred.fromCoroutine(self._no_rows(world)))
 
+    async def test_a_spares_settings_are_sent_anew(self) -> None:
+        world = self.world()
+        boot = self.boots.make("0a1b2c3d-0000-4000-8000-00000000cafe").boot
+        machine = await world.compute.ensure(boot)
+        async with self.database.transaction() as tx:
+            spare = Amphora(
+                id=boot.amphora_id, state="READY", lb_network_ip=machine.lb_network_ip, created_at=world.means.now()
+            )
+            await amphorae.insert(tx, spare)
+            await amphorae.renew_settings(tx, spare.id)
+        await self.start(world, evolve(DEAF_TO_TIME, housekeeping=0.05))
+        await self.until(lambda: set(world.amphorae.configured) == {spare.id})
+        await self.until(lambda: Deferred.fromCoroutine(self._none_due(world)))
+        self.assertEqual(set(world.compute.machines), {spare.id})
+
+    async def _none_due(self, world: World) -> bool:
+        return not any(row.config_due for row in await world.rows())
+
     async def _no_rows(self, world: World) -> bool:
         return not await world.rows()
+
+    async def test_old_events_are_forgotten_and_others_kept(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        name = self.dsn.rpartition("=")[2]
+        kept = self.server.ask("SELECT id FROM event ORDER BY id", name)
+        self.assertGreater(len(kept), 3)
+        self.server.run(
+            "INSERT INTO event (kind, object_id, at) SELECT 'member', gen_random_uuid(),"
+            " now() - interval '8 days' FROM generate_series(1, 2500)",
+            name,
+        )
+        # A cloud that doesn't answer keeps nobody from it.
+        world.faults.script({len(world.faults.passed): Fault.RAISE_BEFORE})
+        await self.start(world)
+        await self.until(lambda: self.server.ask("SELECT id FROM event ORDER BY id", name) == kept)
+        await self.assert_served(world, lb.id)
+
+    async def test_events_are_forgotten_in_bounded_batches_that_nobody_waits_for(self) -> None:
+        name = self.dsn.rpartition("=")[2]
+        old = "SELECT 'member', gen_random_uuid(), now() - interval '1 hour' FROM generate_series(1, 25)"
+        self.server.run(f"INSERT INTO event (kind, object_id, at) {old}", name)
+        async with self.database.transaction() as first, self.database.transaction() as second:
+            self.assertEqual(await events.forget(first, 60.0, 10), 10)
+            self.assertEqual(await events.forget(second, 60.0, 10), 10)
+            self.assertEqual(await events.forget(second, 7200.0, 10), 0)
+        async with self.database.transaction() as tx:
+            self.assertEqual(await events.forget(tx, 60.0, 10), 5)
 
 
 class DatabaseAway(ServiceCase):

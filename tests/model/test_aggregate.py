@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.model.aggregate import Heard, ObjectKind, Statuses, aggregate
-from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
@@ -64,6 +64,8 @@ def changed(tree: Tree, changes: dict[ObjectKind, Statuses]) -> Tree:
         pools=all_of("pool", tree.pools),
         members=all_of("member", tree.members),
         health_monitors=tree.health_monitors,
+        l7policies=tree.l7policies,
+        l7rules=tree.l7rules,
     )
 
 
@@ -188,6 +190,53 @@ class Listeners(SynchronousTestCase):
         going = member("m", provisioning_status=ProvisioningStatus.PENDING_DELETE, operating_status=ERROR)
         statuses = after(tree(going, member("n")), heard(m="DOWN", n="UP"))
         self.assertEqual((statuses["m"], statuses["po"]), (ERROR, ONLINE))
+
+
+class Policies(SynchronousTestCase):
+    """Pools that L7 policies use."""
+
+    def redirecting(
+        self, *, policy: dict[str, Any] | None = None, rule: dict[str, Any] | None = None, **given: Any
+    ) -> Tree:
+        """The listener's default pool has member m; a policy redirects to pool p2, which has member n."""
+        to = {"id": "l7", "listener_id": "li", "action": "REDIRECT_TO_POOL", "redirect_pool_id": "p2"}
+        condition = {"id": "ru", "l7policy_id": "l7", "type": "PATH", "compare_type": "EQUAL_TO", "value": "/"}
+        known = tree(member("m"), member("n", pool_id="p2"), **given)
+        other = Pool(**BELOW, id="p2", protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+        check = evolve(known.health_monitors[0], id="h2", pool_id="p2")
+        return evolve(
+            known,
+            pools=(*known.pools, other),
+            health_monitors=(*known.health_monitors, check),
+            l7policies=(L7Policy(**BELOW | to | (policy or {})),),
+            l7rules=(L7Rule(**BELOW | condition | (rule or {})),),
+        )
+
+    def test_a_pool_that_a_policy_uses_is_online(self) -> None:
+        for default in ("po", None):
+            given = self.redirecting(listener={"default_pool_id": default})
+            statuses = after(given, heard(m="UP", n="UP"))
+            self.assertEqual((statuses["p2"], statuses["po"]), (ONLINE, ONLINE if default else OFFLINE))
+
+    def test_the_worst_of_all_pools_goes_up(self) -> None:
+        for m, n in (("UP", "DOWN"), ("DOWN", "UP")):
+            statuses = after(self.redirecting(), heard(m=m, n=n))
+            self.assertEqual((statuses["li"], statuses["lb"]), (ERROR, ERROR))
+        statuses = after(self.redirecting(listener={"default_pool_id": None}), heard(m="DOWN", n="UP"))
+        self.assertEqual((statuses["li"], statuses["lb"]), (ONLINE, ONLINE))
+
+    def test_a_pool_that_no_policy_in_force_uses_is_offline_and_harms_nothing(self) -> None:
+        going = {"provisioning_status": ProvisioningStatus.PENDING_DELETE}
+        for shown in (
+            self.redirecting(policy={"admin_state_up": False}),
+            self.redirecting(rule={"admin_state_up": False}),
+            self.redirecting(policy=going),
+            self.redirecting(rule=going),
+        ):
+            statuses = after(shown, heard(m="UP", n="DOWN"))
+            self.assertEqual((statuses["p2"], statuses["lb"]), (OFFLINE, ONLINE))
+        off = self.redirecting(listener={"admin_state_up": False})
+        self.assertIs(after(off, heard(m="UP", n="DOWN"))["p2"], OFFLINE)
 
 
 class AnyTree(SynchronousTestCase):
