@@ -11,7 +11,7 @@ from octavia_tx.api.codec import Encoder, Fields, instant
 from octavia_tx.api.filters import Filter, named, text
 from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.stats import traffic
-from octavia_tx.db import amphorae, failover, leases, statistics
+from octavia_tx.db import amphorae, failover, statistics
 from octavia_tx.errors import Conflict, NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
@@ -137,9 +137,7 @@ async def _configure(call: Call) -> Answer:
     query.only(call.arguments)
     async with call.parts.database.transaction() as tx:
         amphora = await RESOURCE.found(tx, call)
-        await amphorae.record(tx, amphora.id, config_due=True)
-        if amphora.load_balancer_id is not None:
-            await leases.wake(tx, amphora.load_balancer_id)
+        await amphorae.renew_settings(tx, amphora.id)
     return Answer(202)
 
 

@@ -6,6 +6,7 @@ from octavia_tx.api import changes, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant
+from octavia_tx.api.filters import Filter, named, text
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.trees import planter
@@ -61,6 +62,7 @@ RESOURCE = Resource(
     encode=_encode,
     rows=l7rules.rows,
     fields=FIELDS,
+    further={"l7policy_id": named("l7policy_id"), "rule_value": Filter("value", text)},
     parent="l7policy_id",
     below=_policy,
 )

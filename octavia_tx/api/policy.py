@@ -82,6 +82,11 @@ def _whole(path: str, read: Rule, write: Rule) -> dict[str, Rule]:
     }
 
 
+def _shown(path: str) -> dict[str, Rule]:
+    """The rules of a collection that is only read."""
+    return {f"GET {path}": READ, f"GET {path}/<id>": READ}
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "GET versions": PUBLIC,
     **_whole("loadbalancers", READ, WRITE),
@@ -124,5 +129,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET history/<id>": ADMIN,
     "GET loadbalancers/<id>/configuration": ADMIN,
     "GET events": ADMIN,
+    "GET network": PUBLIC,
+    "GET network/v2.0": PUBLIC,
+    **_shown("networks"),
+    **_shown("subnets"),
+    **_shown("ports"),
+    **_shown("security-groups"),
+    **_shown("qos/policies"),
+    "GET projects/<project_id>": READ,
 }
 """By method and path. A route that isn't here doesn't come into being."""

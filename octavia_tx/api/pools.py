@@ -130,6 +130,7 @@ RESOURCE = Resource(
         "load_balancer_id": named("load_balancer_id"),
         "listener_id": Filter("id", uuid, "used_by_listener"),
         "healthmonitor_id": Filter("id", uuid, "watched_by"),
+        "health_monitor_id": Filter("id", uuid, "watched_by"),
     },
 )
 

@@ -10,9 +10,11 @@ _KEYS = frozenset({"name", "description"})
 
 
 async def _list(call: Call) -> Answer:
-    asked = query.shown_fields(call.arguments, _KEYS)
-    shown = [{"name": name, "description": sentence} for name, sentence in call.parts.providers.descriptions()]
-    return Answer(200, {"providers": [asked.project(provider) for provider in shown]})
+    wanted = {name: value for name, value in call.arguments if name in _KEYS}
+    asked = query.shown_fields(tuple(pair for pair in call.arguments if pair[0] not in _KEYS), _KEYS)
+    all_ = [{"name": name, "description": sentence} for name, sentence in call.parts.providers.descriptions()]
+    shown = [asked.project(provider) for provider in all_ if wanted.items() <= provider.items()]
+    return Answer(200, {"providers": shown})
 
 
 ROUTES = (Route("GET", "providers", _list),)

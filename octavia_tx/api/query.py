@@ -96,6 +96,7 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
     project: str | None = None
     fields: set[str] = set()
     conditions: list[Condition] = []
+    tags: dict[str, list[str]] = {}
     paging: dict[str, str] = {}
     for name, value in given:
         if name == "fields":
@@ -103,19 +104,20 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
         elif name in ("project_id", "tenant_id") and "project_id" in keys:
             project = text(name, value)
         elif name in _TAGS and tagged:
-            conditions.append(Condition(_TAGS[name], "tags", text(name, value).split(",")))
+            tags.setdefault(name, []).extend(text(name, value).split(","))  # separated by commas, or given again
         elif name in _PAGING:
             paging[name] = value
         elif name in filters:
             conditions.append(filters[name].condition(name, value))
         else:
-            tags = _TAGS if tagged else ()
-            known = ", ".join(sorted({*filters, *tags, *_PAGING, "fields", "project_id", "tenant_id"}))
+            known = ", ".join(
+                sorted({*filters, *(_TAGS if tagged else ()), *_PAGING, "fields", "project_id", "tenant_id"})
+            )
             raise RequestError(f"Unknown argument {ascii(name)[:66]}. Known arguments: {known}.")
     return Query(
         project_id=project,
         fields=frozenset(fields),
-        conditions=tuple(conditions),
+        conditions=(*conditions, *(Condition(_TAGS[how], "tags", asked) for how, asked in tags.items())),
         order=tuple(_order(paging, filters)),
         limit=_limit(paging.get("limit")),
         marker=paging.get("marker"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -100,17 +100,19 @@ def _tried(route: Route) -> Route:
 class Api:
     """
     The tenants' and operators' API. Stateless: any number may serve one database.
+
+    @param further: what is served beside L{served}.
     """
 
     log = Logger()
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, further: Iterable[Served] = ()) -> None:
         self._parts = parts
         self._working: set[Deferred[Answer]] = set()
         self._app = Klein()
         self._app.url_map.merge_slashes = False
         self._app.handle_errors(HTTPException)(front.unrouted)
-        for each in served():
+        for each in (*served(), *further):
             self._register(each)
 
     def resource(self) -> IResource:

@@ -20,6 +20,7 @@ from octavia_tx.model.addresses import unmapped
 
 _LAYOUT = str.maketrans("\t\n\r", "   ")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
 
@@ -117,7 +118,10 @@ class Flag:
 
 @frozen
 class Integer:
-    """A whole number within bounds, both included."""
+    """
+    A whole number within bounds, both included. Its decimal spelling is accepted too: the C{openstack} client sends
+    some numbers as it was given them.
+    """
 
     lowest: int
     highest: int = 2**31 - 1
@@ -127,6 +131,8 @@ class Integer:
         return f"an integer from {self.lowest} to {self.highest}"
 
     def decode(self, given: Any, where: str) -> int:
+        if isinstance(given, str) and _INTEGER.fullmatch(given):
+            given = int(given)
         if isinstance(given, bool) or not isinstance(given, int) or not self.lowest <= given <= self.highest:
             raise InvalidInput(where, given, self.accepted)
         return given

@@ -199,7 +199,13 @@ It runs on. Use it:
   curl http://{vip}:{stage.ports["vip"]}/
   curl {stage.tenant.endpoint}/v2/lbaas/loadbalancers
 
-clouds.yaml (in {_clouds(stage.directory)}; export OS_CLIENT_CONFIG_FILE to that path):
+With OpenStack's own client (pip install python-openstackclient python-octaviaclient):
+
+  export OS_CLIENT_CONFIG_FILE={_clouds(stage.directory)} OS_CLOUD=octavia-tx
+  openstack loadbalancer create --name mine --vip-subnet-id loopback-ipv4 --wait
+  openstack loadbalancer list
+
+That file says:
 
 {clouds_yaml(stage)}
 Log: {stage.directory}/controller.log
@@ -214,11 +220,12 @@ def _clouds(directory: Path) -> Path:
 
 
 def clouds_yaml(stage: Stage) -> str:
-    """A cloud named C{octavia-tx} for openstacksdk: no authentication, this endpoint."""
+    """A cloud named C{octavia-tx} for the C{openstack} client and the SDK: this endpoint, and no authentication."""
     return f"""clouds:
   octavia-tx:
     auth_type: none
     auth:
       endpoint: {stage.tenant.endpoint}
     load_balancer_endpoint_override: {stage.tenant.endpoint}
+    network_endpoint_override: {stage.tenant.endpoint}/network
 """

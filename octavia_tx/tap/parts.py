@@ -23,9 +23,10 @@ from twisted.web.server import Site
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.root import Api
+from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.cloud.keystone import KeystoneIdentity
@@ -211,10 +212,17 @@ class Parts:
                 network=self.network(),
                 identity=await self.identity(),
                 preview=self.preview(),
-            )
+            ),
+            self._neighbours(),
         )
         self.stack.push_async_callback(api.drain)
         self._listen("api.listen", self.settings.api.listen, QuietSite(api.resource()))
+
+    def _neighbours(self) -> tuple[Served, ...]:
+        """What clients ask of others, as far as there are no others."""
+        driver = self.settings.network.driver
+        networks = neighbours.networks(any_id=driver == "noop") if driver in ("loopback", "noop") else ()
+        return networks + (neighbours.identity() if self.settings.api.auth == "noauth" else ())
 
     def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
         """The API for amphorae; gives its URL."""

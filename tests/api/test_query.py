@@ -59,6 +59,8 @@ class ListTests(SynchronousTestCase):
             (b"/?not-tags-any=x,y", "not_tags_any"),
         ):
             self.assertEqual(read(uri).conditions, (Condition(how, "tags", ["x", "y"]),), uri)
+            again = uri.replace(b",", b"&" + uri[2 : uri.index(b"=") + 1])
+            self.assertEqual(read(again).conditions, read(uri).conditions, again)
 
     def test_fields_choose_what_is_shown(self) -> None:
         asked = read(b"/?fields=id&fields=name")

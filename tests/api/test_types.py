@@ -89,9 +89,15 @@ class TypesTests(SynchronousTestCase):
 
     def test_numbers_that_only_look_like_integers_are_refused(self) -> None:
         port = types.Integer(1, 65535)
-        for value in (True, False, 80.0, "80", 0, 65536, -1, 10**300, float("nan"), float("inf"), None, [80], {"a": 1}):
+        for value in (True, False, 80.0, 0, 65536, -1, 10**300, float("nan"), float("inf"), None, [80], {"a": 1}):
             self.assertRaises(InvalidInput, port.decode, value, "port")
+        for text in ("", " 80", "80\n", "080", "+80", "8_0", "80.0", "0x50", "٨٠", "0", "65536", "-1", "9" * 5000):
+            self.assertRaises(InvalidInput, port.decode, text, "port")
         self.assertEqual((port.decode(1, "port"), port.decode(65535, "port")), (1, 65535))
+
+    def test_integers_may_be_spelled(self) -> None:
+        limit = types.Integer(-1)
+        self.assertEqual([limit.decode(text, "limit") for text in ("-1", "0", "80")], [-1, 0, 80])
 
     def test_truth_is_not_a_number_or_a_string(self) -> None:
         for value in (0, 1, "true", "False", None, [], 1.0):

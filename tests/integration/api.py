@@ -17,7 +17,7 @@ from zope.interface import implementer
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.root import Api
+from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.controller.preview import Preview
 from octavia_tx.db import load_balancers
@@ -86,9 +86,13 @@ class Reply:
 
 
 class ApiCase(PostgresCase):
-    """@ivar base: the URL that stands before C{/v2/lbaas}."""
+    """
+    @cvar further: what is served beside the usual routes.
+    @ivar base: the URL that stands before C{/v2/lbaas}.
+    """
 
     accept_all = False
+    further: tuple[Served, ...] = ()
     identity: Any = NoAuth()
     quotas: dict[str, int] = {}
 
@@ -104,7 +108,8 @@ class ApiCase(PostgresCase):
                 identity=self.identity,
                 preview=Preview(Renderer().render, providers),
                 quotas=self.quotas,
-            )
+            ),
+            self.further,
         )
         site = Site(self.api.resource(), requestFactory=BoundedRequest)
         self.port = reactor.listenTCP(0, site, interface="127.0.0.1")

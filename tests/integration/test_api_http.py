@@ -65,6 +65,8 @@ class HttpTests(ApiCase):
         reply = await self.ask("GET", "providers")
         self.assertEqual([p["name"] for p in reply.body["providers"]], ["amphora", "octavia"])
         self.assertEqual((await self.ask("GET", "providers?fields=name")).body["providers"][0], {"name": "amphora"})
+        reply = await self.ask("GET", "providers?name=octavia&fields=name")
+        self.assertEqual(reply.body["providers"], [{"name": "octavia"}])
 
     async def test_every_answer_has_an_id_of_its_own(self) -> None:
         seen = set()

@@ -180,6 +180,7 @@ class NestedFilterTests(ApiCase):
         for path, query, expected in (
             ("pools", {"listener_id": listener["id"]}, [used["id"], redirected["id"]]),
             ("pools", {"healthmonitor_id": monitor["id"]}, [redirected["id"]]),
+            ("pools", {"health_monitor_id": monitor["id"]}, [redirected["id"]]),
             ("l7policies", {"rule_id": policy["rules"][0]["id"]}, [policy["id"]]),
             ("l7policies", {"redirect_pool_id": redirected["id"]}, [policy["id"]]),
             ("listeners", {"default_pool_id": used["id"]}, [listener["id"]]),
@@ -190,6 +191,9 @@ class NestedFilterTests(ApiCase):
         ):
             reply = await self.ask("GET", f"{path}?{urlencode(query)}")
             self.assertEqual([found["id"] for found in reply.body[path]], expected, (path, query))
+        rules = f"l7policies/{policy['id']}/rules"
+        for query, count in ({"l7policy_id": policy["id"]}, 1), ({"rule_value": "/"}, 1), ({"rule_value": "/x"}, 0):
+            self.assertEqual(len((await self.ask("GET", f"{rules}?{urlencode(query)}")).body["rules"]), count, query)
         self.assertEqual(set(self.shown_ids(await self.shown(f"pools/{redirected['id']}"))), {listener["id"]})
 
     @staticmethod

@@ -1,0 +1,188 @@
+"""The look-ups that clients make before they call us, where no cloud answers them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from zope.interface import implementer
+
+from octavia_tx.api import neighbours
+from octavia_tx.db import load_balancers
+from octavia_tx.interfaces import IIdentity
+from octavia_tx.model.amphora import Vip
+from octavia_tx.model.caller import Caller, Presented
+from tests.integration.api import NETWORK, SUBNET, SUBNET6, UNKNOWN, ApiCase, Reply
+
+PORT = "b0000000-0000-4000-8000-000000000001"
+EMPTY = {"security-groups": "security_groups", "qos/policies": "policies"}
+
+
+@implementer(IIdentity)
+class Members:
+    """Everyone is a member of the project that they name."""
+
+    challenge = None
+
+    async def caller(self, presented: Presented) -> Caller:
+        return Caller(project_id=presented.project_id, roles=frozenset({"member"}))
+
+
+class NetworkCase(ApiCase):
+    async def listed(self, path: str) -> list[Any]:
+        reply = await self.ask("GET", f"/network/v2.0/{path}")
+        self.assertEqual(reply.status, 200, reply)
+        (found,) = reply.body.values()
+        return [each["name"] for each in found]
+
+    async def _with_vip(self) -> dict[str, Any]:
+        made = await self.load_balancer(name="x")
+        vip = Vip(address="192.0.2.10", port_id=PORT, subnet_id=SUBNET, network_id=NETWORK)
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, made["id"], vip)
+        return made
+
+    def refusal(self, reply: Reply) -> tuple[int, str]:
+        self.assertEqual(reply.body.keys(), {"NeutronError"})
+        self.assertEqual(reply.body["NeutronError"].keys(), {"type", "message", "detail"})
+        return reply.status, reply.body["NeutronError"]["type"]
+
+
+class NetworkApiTests(NetworkCase):
+    """C{/network}, over a network with two subnets."""
+
+    further = neighbours.networks(any_id=False)
+
+    async def test_clients_discover_the_version(self) -> None:
+        for path in ("/network", "/network/"):
+            (version,) = (await self.ask("GET", path)).body["versions"]
+            self.assertEqual((version["id"], version["status"]), ("v2.0", "CURRENT"))
+            self.assertEqual(version["links"], [{"rel": "self", "href": f"{self.base}/network/v2.0/"}])
+        self.assertEqual((await self.ask("GET", "/network/v2.0/")).body["version"], version)
+
+    async def test_subnets_and_networks_are_found_by_id_and_by_name(self) -> None:
+        self.assertEqual(await self.listed("subnets"), ["six", "four"])
+        self.assertEqual(await self.listed("subnets?name=four"), ["four"])
+        self.assertEqual(await self.listed(f"subnets?id={SUBNET}"), ["four"])
+        self.assertEqual(await self.listed(f"subnets?id={SUBNET}&name=six"), [])
+        self.assertEqual(await self.listed(f"subnets?id={SUBNET}&id={SUBNET6}&id=nonsense"), ["four", "six"])
+        self.assertEqual(await self.listed("subnets?name=four&name=six"), ["six", "four"])
+        self.assertEqual(await self.listed(f"subnets?network_id={NETWORK}&ip_version=6"), ["six"])
+        self.assertEqual(await self.listed("subnets?name=nobody"), [])
+        self.assertEqual(await self.listed(f"networks?id={NETWORK}"), ["both"])
+        self.assertEqual(await self.listed("networks?shared=True&router:external=False"), ["both"])
+        self.assertEqual(await self.listed("networks?shared=False"), [])
+
+    async def test_one_subnet_is_shown_as_neutron_shows_it(self) -> None:
+        shown = (await self.ask("GET", f"/network/v2.0/subnets/{SUBNET.upper()}")).body["subnet"]
+        expected = {"id": SUBNET, "name": "four", "network_id": NETWORK, "cidr": "192.0.2.0/24", "ip_version": 4}
+        self.assertEqual({key: shown[key] for key in expected}, expected)
+        shown = (await self.ask("GET", f"/network/v2.0/networks/{NETWORK}")).body["network"]
+        self.assertEqual((shown["subnets"], shown["status"]), ([SUBNET6, SUBNET], "ACTIVE"))
+
+    async def test_lists_page_and_show_the_fields_asked_for(self) -> None:
+        self.assertEqual(await self.listed("subnets?limit=1"), ["six"])
+        self.assertEqual(await self.listed(f"subnets?limit=1&marker={SUBNET6}"), ["four"])
+        self.assertEqual(await self.listed(f"subnets?limit=1&marker={SUBNET}"), [])
+        self.assertEqual(await self.listed(f"subnets?marker={UNKNOWN}"), [])
+        reply = await self.ask("GET", "/network/v2.0/subnets?fields=id&fields=cidr&name=four")
+        self.assertEqual(reply.body, {"subnets": [{"id": SUBNET, "cidr": "192.0.2.0/24"}]})
+
+    async def test_the_ports_are_those_of_vips(self) -> None:
+        made = await self._with_vip()
+        await self.load_balancer(vip_address="192.0.2.11", name="has none yet")
+        name = f"octavia-lb-{made['id']}"
+        for query in ("", f"?id={PORT}", f"?name={name}", f"?device_id=lb-{made['id']}", "?device_owner=Octavia"):
+            self.assertEqual(await self.listed(f"ports{query}"), [name], query)
+        for query in (f"?name=octavia-lb-{UNKNOWN}", "?name=x", f"?name={made['id']}", f"?id={UNKNOWN}"):
+            self.assertEqual(await self.listed(f"ports{query}"), [], query)
+        shown = (await self.ask("GET", f"/network/v2.0/ports/{PORT}")).body["port"]
+        self.assertEqual(shown["fixed_ips"], [{"subnet_id": SUBNET, "ip_address": "192.0.2.10"}])
+        self.assertEqual((shown["network_id"], shown["project_id"]), (NETWORK, "default"))
+
+    async def test_there_are_no_security_groups_and_policies(self) -> None:
+        for path, key in EMPTY.items():
+            reply = await self.ask("GET", f"/network/v2.0/{path}?name=default")
+            self.assertEqual((reply.status, reply.body), (200, {key: []}))
+            reply = await self.ask("GET", f"/network/v2.0/{path}/{UNKNOWN}")
+            self.assertEqual(self.refusal(reply), (404, "NotFound"))
+
+    async def test_refusals_have_neutrons_shape(self) -> None:
+        for identifier in (UNKNOWN, "four", "a%00b"):
+            for kind in ("networks", "subnets", "ports"):
+                reply = await self.ask("GET", f"/network/v2.0/{kind}/{identifier}")
+                self.assertEqual(self.refusal(reply), (404, "NotFound"))
+        for query in ("colour=red", "limit=0", "limit=many", "sort_key=name"):
+            reply = await self.ask("GET", f"/network/v2.0/subnets?{query}")
+            self.assertEqual(self.refusal(reply)[0], 400, query)
+        self.assertEqual((await self.ask("POST", "/network/v2.0/subnets", {})).status, 405)
+
+    async def test_who_knows_one_endpoint_alone_finds_them_beside_the_load_balancers(self) -> None:
+        for prefix in ("/v2", "/v2.0"):
+            reply = await self.ask("GET", f"{prefix}/subnets?name=four")
+            self.assertEqual([each["id"] for each in reply.body["subnets"]], [SUBNET])
+            self.assertEqual((await self.ask("GET", f"{prefix}/lbaas/loadbalancers")).status, 200)
+
+
+class MembersTests(NetworkCase):
+    """C{/network}, for those who aren't administrators."""
+
+    further = neighbours.networks(any_id=False)
+    identity = Members()
+
+    async def test_networks_are_everyones_and_ports_their_projects(self) -> None:
+        own, other = {"X-Project-Id": "default"}, {"X-Project-Id": "shop"}
+        described = {"vip_subnet_id": SUBNET, "vip_address": "192.0.2.10"}
+        made = (await self.ask("POST", "loadbalancers", {"loadbalancer": described}, own)).body["loadbalancer"]
+        vip = Vip(address="192.0.2.10", port_id=PORT, subnet_id=SUBNET, network_id=NETWORK)
+        async with self.database.transaction() as tx:
+            await load_balancers.record_vip(tx, made["id"], vip)
+        for headers, ports, status in ((own, 1, 200), (other, 0, 404)):
+            self.assertEqual(len((await self.ask("GET", "/v2.0/networks", headers=headers)).body["networks"]), 1)
+            for path in ("/v2.0/ports", f"/v2.0/ports?id={PORT}"):
+                self.assertEqual(len((await self.ask("GET", path, headers=headers)).body["ports"]), ports, path)
+            self.assertEqual((await self.ask("GET", f"/v2.0/ports/{PORT}", headers=headers)).status, status)
+
+
+class AnyIdTests(NetworkCase):
+    """C{/network}, where whatever is named exists."""
+
+    further = neighbours.networks(any_id=True)
+
+    async def test_any_port_group_and_policy_is_there(self) -> None:
+        anything = str(uuid4())
+        for path, one, many in (
+            ("ports", "port", "ports"),
+            ("security-groups", "security_group", "security_groups"),
+            ("qos/policies", "policy", "policies"),
+        ):
+            shown = (await self.ask("GET", f"/network/v2.0/{path}/{anything}")).body[one]
+            self.assertEqual(shown["id"], anything)
+            self.assertEqual((await self.ask("GET", f"/network/v2.0/{path}?id={anything}")).body, {many: [shown]})
+            self.assertEqual((await self.ask("GET", f"/network/v2.0/{path}/nonsense")).status, 404)
+
+    async def test_a_vips_port_is_still_the_vips(self) -> None:
+        made = await self._with_vip()
+        self.assertEqual(await self.listed(f"ports?id={PORT}"), [f"octavia-lb-{made['id']}"])
+
+
+class WithoutNeighboursTests(NetworkCase):
+    """The API beside a real cloud."""
+
+    async def test_networks_and_projects_arent_ours_to_show(self) -> None:
+        for path in ("/network", "/network/v2.0/subnets", "/v2.0/subnets", f"/v2/ports/{PORT}", "/projects/shop"):
+            self.assertEqual((await self.ask("GET", path)).status, 404, path)
+
+
+class ProjectsTests(ApiCase):
+    """C{/projects}."""
+
+    further = neighbours.identity()
+
+    async def test_every_project_exists_and_its_name_is_its_id(self) -> None:
+        for name in ("shop", "größer", str(uuid4())):
+            shown = (await self.ask("GET", f"/projects/{name}")).body["project"]
+            self.assertEqual((shown["id"], shown["name"], shown["enabled"]), (name, name, True))
+
+    async def test_what_no_object_could_belong_to_is_refused(self) -> None:
+        self.assertEqual((await self.ask("GET", f"/projects/{'x' * 37}")).status, 400)
