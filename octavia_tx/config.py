@@ -6,8 +6,9 @@ Nothing knows them but the composition root in C{tap/}, which hands each part wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 from attrs import field, frozen
 from platformdirs import user_state_path
@@ -25,6 +26,8 @@ Templates = NewType("Templates", str)
 AuthUrl = NewType("AuthUrl", str)
 Certificate = NewType("Certificate", str)
 Secret = NewType("Secret", str)
+Enabled = NewType("Enabled", Mapping[str, str])
+Tables = NewType("Tables", Mapping[str, Mapping[str, Any]])
 
 
 @frozen(kw_only=True)
@@ -111,6 +114,18 @@ class HealthSettings:
 
 
 @frozen(kw_only=True)
+class ProvidersSettings:
+    """
+    @ivar enabled: who provides load balancers, by name, each with a description that takes the place of its own, or
+        with an empty one.
+    @ivar default: of them, for load balancers that name none; empty: the first.
+    """
+
+    enabled: Enabled = Enabled({"amphora": "", "octavia": ""})
+    default: str = ""
+
+
+@frozen(kw_only=True)
 class ComputeSettings:
     """@ivar driver: where amphorae's machines come from."""
 
@@ -158,7 +173,11 @@ class ControllerSettings:
 
 @frozen(kw_only=True)
 class Settings:
-    """All of them; the names of the attributes are the sections of the file."""
+    """
+    All of them; the names of the attributes are the sections of the file.
+
+    @ivar provider: by a provider's name, its own settings, which are its own driver's to read.
+    """
 
     state: State = field(factory=State)
     database: DatabaseSettings = DatabaseSettings()
@@ -166,6 +185,8 @@ class Settings:
     keystone: KeystoneSettings = KeystoneSettings()
     amphora_api: AmphoraApiSettings = AmphoraApiSettings()
     health: HealthSettings = HealthSettings()
+    providers: ProvidersSettings = ProvidersSettings()
+    provider: Tables = Tables({})
     compute: ComputeSettings = ComputeSettings()
     network: NetworkSettings = NetworkSettings()
     amphora: AmphoraSettings = AmphoraSettings()

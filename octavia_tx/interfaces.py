@@ -12,11 +12,13 @@ L{CloudError<octavia_tx.errors.CloudError>} for a failure that may pass; it is t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from typing import Any
 
 from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import Credential, Role
@@ -197,12 +199,32 @@ class IProviderDriver(Interface):
         "Whether the controller provides the load balancers, with amphorae. Then this one only judges them: provide "
         "and withdraw are never called."
     )
+    flavor_schema: Mapping[str, Any] = Attribute(
+        "JSON schema 2020-12 of what a flavor may ask for: an object, whose properties have a description each."
+    )
+    availability_zone_schema: Mapping[str, Any] = Attribute("The same of what an availability zone may ask for.")
 
-    def check(tree: Tree) -> Awaitable[Mapping[str, str]]:
+    def validate_flavor(data: Mapping[str, Any]) -> Awaitable[None]:
         """
-        Whether this could be provided: new objects together with those that they refer to.
+        Whether a flavor may ask for this; asked before its profile is written. What C{flavor_schema} accepts may still
+        be refused here, what it refuses never passes. See L{Options<octavia_tx.driver.options.Options>}.
+
+        @raise IncompatibleConfiguration: an option that isn't known.
+        @raise InvalidInput: a value that an option can't have.
+        """
+
+    def validate_availability_zone(data: Mapping[str, Any]) -> Awaitable[None]:
+        """Whether an availability zone may ask for this; see L{validate_flavor}."""
+
+    def check(tree: Tree, terms: Terms) -> Awaitable[Mapping[str, str]]:
+        """
+        Whether this could be provided: new objects together with those that they refer to. Nothing is made or kept.
+
+        A refusal's sentence says what isn't supported or what is wrong, and names the field: C{"listener.protocol with
+        the value UDP."}; that it is this provider that refuses is told by who asks it.
 
         @param tree: what is asked for; only the objects that are new or changed need be in it.
+        @param terms: what the load balancer's flavor and availability zone ask for, as it was validated.
         @return: what is accepted but I{incomplete}: by the object's id, what it misses, as a sentence for the user. It
             is stored, isn't served, and is C{OFFLINE} with that reason until a change completes it.
         @raise IncompatibleConfiguration: never, by this provider and flavor.
@@ -210,7 +232,7 @@ class IProviderDriver(Interface):
         @raise DriverError: not, for another reason.
         """
 
-    def provide(tree: Tree) -> Awaitable[None]:
+    def provide(tree: Tree, terms: Terms) -> Awaitable[None]:
         """
         Make it so: all of this tree, and nothing more of this load balancer. When this returns, it is served.
 
@@ -218,6 +240,7 @@ class IProviderDriver(Interface):
         all the same: a revision lower than one that was provided already changes nothing.
 
         @param tree: the living objects, with the VIP's address known.
+        @param terms: what the load balancer's flavor and availability zone ask for.
         @raise DriverError: not now, or never.
         """
 

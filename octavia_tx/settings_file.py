@@ -157,6 +157,36 @@ def _templates(given: object, _type: object) -> str:
     return text
 
 
+def _enabled(given: object, _type: object) -> dict[str, str]:
+    """Names with descriptions, or names alone."""
+    names = given if isinstance(given, dict) else dict.fromkeys(_texts(given, str), "")
+    good = all(
+        0 < len(name) <= 64 and name.isprintable() and isinstance(description, str) and len(description) <= 255
+        for name, description in names.items()
+    )
+    if not names or not good:
+        raise ValueError(f"{given!r} can't be used. Accepted: names, or a table of names and short descriptions")
+    return names
+
+
+def _tables(given: object, _type: object) -> dict[str, dict[str, Any]]:
+    """A table for each name; what the environment says stands under the name and the key, C{NAME__KEY}."""
+    found: dict[str, dict[str, Any]] = {}
+    said: list[tuple[str, str, Any]] = []
+    assert isinstance(given, dict)
+    for name, table in given.items():
+        owner, separator, key = name.partition("__")
+        if isinstance(table, dict):
+            found[name] = dict(table)
+        elif separator and owner and key:
+            said.append((owner, key, table))
+        else:
+            raise ValueError(f"{name} = {table!r} is nobody's. Accepted: [provider.NAME], and below it its settings")
+    for owner, key, value in said:
+        found.setdefault(owner, {})[key] = value
+    return found
+
+
 _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Count: _number(int, f"a whole number from 1 to {_MOST}", _MOST),
     config.Seconds: _number(float, "seconds, above 0", 1e9),
@@ -169,6 +199,8 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Secret: _secret,
     config.Program: _program,
     config.Templates: _templates,
+    config.Enabled: _enabled,
+    config.Tables: _tables,
 }
 
 
@@ -254,6 +286,14 @@ def _without_keystone(given: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
+def _unlisted(providers: config.ProvidersSettings, tables: Mapping[str, Any]) -> Iterator[str]:
+    known = ", ".join(providers.enabled)
+    if providers.default and providers.default not in providers.enabled:
+        yield f"providers.default: {providers.default!r} isn't enabled. Accepted: {known}"
+    for name in sorted(set(tables) - set(providers.enabled)):
+        yield f"provider.{name}: no provider of that name is enabled. Known: {known}"
+
+
 def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
     """
     The settings of a file, with the environment's over them.
@@ -281,6 +321,8 @@ def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
     if isinstance(api := sections.get("api"), config.ApiSettings):
         problems += _beyond_loopback(api)
     problems += _without_keystone(given)
+    if isinstance(providers := sections.get("providers"), config.ProvidersSettings):
+        problems += _unlisted(providers, sections.get("provider", {}))
     if problems:
         raise SettingsError(tuple(problems))
     return Settings(**sections)

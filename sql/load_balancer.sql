@@ -48,7 +48,8 @@ SELECT id FROM load_balancer WHERE id = ANY (%(ids)s::uuid[]) ORDER BY id FOR NO
 -- name: load_balancer.update
 UPDATE load_balancer b
 SET name = n.name, description = n.description, admin_state_up = n.admin_state_up, tags = n.tags,
-    vip_qos_policy_id = n.vip_qos_policy_id, vip_sg_ids = n.vip_sg_ids, incomplete = n.incomplete
+    vip_qos_policy_id = n.vip_qos_policy_id, vip_sg_ids = n.vip_sg_ids, incomplete = n.incomplete,
+    operating_status = CASE WHEN n.incomplete IS NULL THEN b.operating_status ELSE 'OFFLINE' END
 FROM jsonb_populate_recordset(NULL::load_balancer, %(rows)s::jsonb) n
 WHERE b.id = n.id;
 

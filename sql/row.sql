@@ -16,6 +16,13 @@ WHERE {{conditions}}
 ORDER BY {{order}}
 LIMIT %(limit)s;
 
+-- name: row.silence
+UPDATE {{table}} SET operating_status = 'OFFLINE' WHERE id = ANY (%(ids)s::uuid[]) AND operating_status <> 'OFFLINE';
+
+-- name: row.lock
+-- Nobody else changes them until the transaction ends, or begins to refer to them.
+SELECT id FROM {{table}} WHERE id = ANY (%(ids)s::uuid[]) ORDER BY id FOR UPDATE;
+
 -- name: row.remove
 DELETE FROM {{table}} WHERE id = ANY (%(ids)s::uuid[]);
 

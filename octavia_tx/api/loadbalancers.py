@@ -24,6 +24,7 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.amphora import Subnet
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 
 _ADDITIONAL_VIP = Fields(
@@ -103,14 +104,16 @@ RESOURCE = Resource(
 )
 
 
-async def _described(call: Call, values: dict[str, Any], identifier: str) -> tuple[LoadBalancer, Subnet | None]:
+async def _described(call: Call, values: dict[str, Any], identifier: str) -> tuple[LoadBalancer, Subnet | None, Terms]:
     """The load balancer itself, with what others know of its provider, flavor, zone and network."""
     project_id = call.project(values["project_id"], "loadbalancer")
     choice = await choose(call, values)
     own = {name: value for name, value in values.items() if name not in ("listeners", "pools")}
     own |= {"provider": choice.provider, "topology": choice.topology, "project_id": project_id}
     asked = LoadBalancer(id=identifier, created_at=call.now(), **own)
-    return await Subnets(call.parts.network).front_end(asked, "loadbalancer")
+    load_balancer, subnet = await Subnets(call.parts.network).front_end(asked, "loadbalancer")
+    choice.permit(load_balancer)
+    return load_balancer, subnet, choice.terms
 
 
 async def _check_subnets(call: Call, values: dict[str, Any]) -> None:
@@ -127,13 +130,13 @@ async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("loadbalancer"))
     fresh = changes.fresh_ids(call)
-    load_balancer, subnet = await _described(call, values, next(fresh))
+    load_balancer, subnet, terms = await _described(call, values, next(fresh))
     await _check_subnets(call, values)
     tree = full_tree(values, Planter(load_balancer, call.now(), fresh))
     versions = validation.vip_versions(load_balancer, subnet)
     for at, listener in enumerate(tree.listeners):
         validation.check_allowed_cidrs(listener, versions, f"loadbalancer.listeners[{at}]")
-    return RESOURCE.answer(await changes.plant(call, tree), 201)
+    return RESOURCE.answer(await changes.plant(call, tree, terms), 201)
 
 
 async def _change(call: Call) -> Answer:

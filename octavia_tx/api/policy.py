@@ -71,14 +71,14 @@ READ_QUOTA: Final = Rule(_OWN_READERS, _READERS | _QUOTA_ADMINS)
 WRITE_QUOTA: Final = Rule(every=_QUOTA_ADMINS)
 
 
-def _whole(path: str, read: Rule, write: Rule) -> dict[str, Rule]:
-    """The rules of a collection that is read and written in the usual ways."""
+def _whole(path: str, read: Rule, write: Rule, key: str = "id") -> dict[str, Rule]:
+    """The rules of a collection that is read and written in the usual ways; each object is known by its key."""
     return {
         f"GET {path}": read,
         f"POST {path}": write,
-        f"GET {path}/<id>": read,
-        f"PUT {path}/<id>": write,
-        f"DELETE {path}/<id>": write,
+        f"GET {path}/<{key}>": read,
+        f"PUT {path}/<{key}>": write,
+        f"DELETE {path}/<{key}>": write,
     }
 
 
@@ -113,7 +113,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "GET providers/<name>/availability_zone_capabilities": ADMIN,
     **_whole("flavors", READ, ADMIN),
     **_whole("flavorprofiles", ADMIN, ADMIN),
-    **_whole("availabilityzones", READ, ADMIN),
+    **_whole("availabilityzones", READ, ADMIN, "name"),
     **_whole("availabilityzoneprofiles", ADMIN, ADMIN),
     "GET amphorae": ADMIN,
     "GET amphorae/<id>": ADMIN,

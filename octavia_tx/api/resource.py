@@ -61,7 +61,8 @@ class Resource(Generic[Object]):
     One kind of object.
 
     @ivar name: in the singular, as in a body; C{plural}: in paths and lists; C{kind}: in sentences.
-    @ivar path: of the collection.
+    @ivar path: of the collection; C{key}: the path's id of one of them.
+    @ivar links: the key of a list's links.
     @ivar owned: whether objects belong to projects.
     @ivar further: further arguments of a list: those that are called otherwise than the attribute.
     @ivar parent: the path's id of what these hang on, which is the attribute of that name too; C{below} makes sure that
@@ -75,11 +76,17 @@ class Resource(Generic[Object]):
     encode: Encoder
     rows: Repository[Object]
     fields: Fields
+    key: str = "id"
+    links: str = field()
     owned: bool = True
     further: Mapping[str, Filter] = field(factory=dict)
     parent: str | None = None
     below: Callable[[Transaction, Call], Awaitable[object]] | None = None
     filters: dict[str, Filter] = field(init=False)
+
+    @links.default
+    def _beside_a_list(self) -> str:
+        return f"{self.plural}_links"
 
     @filters.default
     def _filterable(self) -> dict[str, Filter]:
@@ -92,7 +99,7 @@ class Resource(Generic[Object]):
         @raise NotFound: it isn't there.
         @raise Forbidden: it isn't the caller's.
         """
-        identifier = call.ids["id"]
+        identifier = call.ids[self.key]
         value = await self.rows.get(tx, identifier)
         if value is None or (self.parent is not None and getattr(value, self.parent) != call.ids[self.parent]):
             raise NotFound(self.kind, identifier)
@@ -121,7 +128,7 @@ class Resource(Generic[Object]):
             within = (*await self._of_parent(tx, call), *self._of_project(call, asked))
             page = await paging.page(tx, self.rows, asked, within, self.filters)
         shown = [asked.project(self.encode(value)) for value in page.values]
-        return Answer(200, {self.plural: shown, f"{self.plural}_links": paging.links(call, page)})
+        return Answer(200, {self.plural: shown, self.links: paging.links(call, page)})
 
     async def _of_parent(self, tx: Transaction, call: Call) -> tuple[Condition, ...]:
         if self.parent is None or self.below is None:
@@ -141,7 +148,7 @@ class Resource(Generic[Object]):
 
     def routes(self, *, create: Verb | None = None, change: Verb | None = None, delete: Verb) -> tuple[Route, ...]:
         """The usual routes; what isn't given isn't served."""
-        one, kind = f"{self.path}/<id>", self.kind
+        one, kind = f"{self.path}/<{self.key}>", self.kind
         described = Document(summary=f"{kind}s, by pages.", gives=self, listed=True)
         found = [Route("GET", self.path, self.list, described)]
         if create is not None:

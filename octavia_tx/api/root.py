@@ -16,8 +16,12 @@ from werkzeug.exceptions import HTTPException
 
 from octavia_tx.api import (
     amphorae,
+    availabilityzoneprofiles,
+    availabilityzones,
     configuration,
     events,
+    flavorprofiles,
+    flavors,
     front,
     healthmonitors,
     history,
@@ -50,7 +54,7 @@ from octavia_tx.model.caller import Caller
 _NOBODY = Caller(project_id=None)
 _TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules)
 """Whose changes are those of one load balancer's tree, and may be tried without being made."""
-_RESOURCES = (*_TREES, quotas, providers)
+_RESOURCES = (*_TREES, quotas, providers, flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles)
 _OPERATORS = (amphorae, configuration, events, history, leases, spares, usage)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
@@ -211,7 +215,9 @@ class Api:
 
 def _spelled(name: str, value: str) -> str:
     """An id out of a path: a UUID as it is usually spelled. Projects are keystone's, which spells theirs otherwise."""
-    identifier = None if name in ("project_id", "name") else canonical_uuid(value)
+    if name == "name":
+        return value
+    identifier = None if name == "project_id" else canonical_uuid(value)
     return identifier or shown(value)
 
 

@@ -11,7 +11,7 @@ from octavia_tx.controller import lifecycle
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import OfAmphora, OfLoadBalancer, Replan
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae, load_balancers, members
+from octavia_tx.db import amphorae, flavors, load_balancers, members
 from octavia_tx.errors import AmphoraError, CloudError, Conflict
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
@@ -259,7 +259,9 @@ class Provide(OfLoadBalancer):
         """See L{Step.do}. The tree is read as late as can be, as by L{Apply}."""
         tree = await _wanted(situation, work)
         load_balancer = tree.load_balancer
-        await work.means.providers.enabled(load_balancer.provider).provide(tree.living())
+        async with work.means.database.transaction() as tx:
+            terms = await flavors.terms(tx, load_balancer)
+        await work.means.providers.enabled(load_balancer.provider).provide(tree.living(), terms)
         async with work.recording(self.name) as tx:
             await load_balancers.applied(tx, load_balancer.id, load_balancer.revision)
         return evolve(situation, load_balancer=evolve(load_balancer, applied_revision=load_balancer.revision))

@@ -13,3 +13,4 @@ find = rows.find
 update = rows.update
 delete = rows.delete
 touch = rows.touch
+silence = rows.silence

@@ -13,6 +13,7 @@ find = rows.find
 update = rows.update
 delete = rows.delete
 touch = rows.touch
+silence = rows.silence
 
 _brief = Repository("pool", Pool, find="pool.brief")
 brief = _brief.get

@@ -91,6 +91,15 @@ class Repository(Generic[Value]):
         """Objects of a load balancer's tree have to be applied again, because of what they use."""
         await self._mark(tx, "row.touch", ids, revision=revision)
 
+    async def silence(self, tx: Transaction, ids: Iterable[str]) -> None:
+        """Objects of a load balancer's tree aren't served any more: they are C{OFFLINE}."""
+        await self._mark(tx, "row.silence", ids)
+
+    async def lock(self, tx: Transaction, *ids: str) -> None:
+        """Keep others from changing rows, and from beginning to refer to them, until the transaction ends."""
+        if ids:
+            await tx.fetch("row.lock", self.shape, ids=list(ids))
+
     async def remove(self, tx: Transaction, *ids: str) -> None:
         """Delete rows that nothing waits for. None there: no error."""
         await self._mark(tx, "row.remove", ids)

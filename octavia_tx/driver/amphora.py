@@ -7,8 +7,10 @@ from typing import Any
 
 from zope.interface import implementer
 
+from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import L7RuleType, MonitorType, Protocol
 from octavia_tx.model.tree import Tree
@@ -67,6 +69,13 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     ),
 }
 
+# What flavors may ask for, and yet not now: an option, whether a value of it is supported, and what is missing.
+_NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    (amphora_options.TOPOLOGY, _among("SINGLE"), "no compute driver here makes pairs of amphorae"),
+    (amphora_options.FRONT_END, _among("L2"), "no network driver here routes to a VIP"),
+    (amphora_options.SRIOV_VIP, _empty, "no compute driver here has SR-IOV ports"),
+)
+
 _NO_RULES = "The L7 policy has no rules yet, and so matches no request."
 _ASKED_AS = {"vnic_type": "request_sriov"}  # where tenants write another field than the one that holds it
 
@@ -82,19 +91,36 @@ class AmphoraProvider:
     name = "amphora"
     description = "The Octavia Amphora driver."
     amphorae = True
+    flavor_schema = amphora_options.FLAVOR.schema
+    availability_zone_schema = amphora_options.ZONE.schema
 
     def __init__(self, *, accept_all: bool = False) -> None:
         self.accept_all = accept_all
 
-    async def check(self, tree: Tree) -> Mapping[str, str]:
-        """Go through the table for each object of the tree; an L7 policy without rules matches nothing yet."""
+    async def validate_flavor(self, data: Mapping[str, Any]) -> None:
+        """What amphorae may ever do, also if nothing here does it yet."""
+        amphora_options.FLAVOR.judge(data)
+
+    async def validate_availability_zone(self, data: Mapping[str, Any]) -> None:
+        """As L{validate_flavor}."""
+        amphora_options.ZONE.judge(data)
+
+    async def check(self, tree: Tree, terms: Terms) -> Mapping[str, str]:
+        """Go through the tables for each object of the tree; an L7 policy without rules matches nothing yet."""
         if not self.accept_all:
-            _check(tree.load_balancer)
-            for child in tree.children():
-                _check(child)
+            self._refuse(tree, terms)
         return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
 
-    async def provide(self, tree: Tree) -> None:
+    def _refuse(self, tree: Tree, terms: Terms) -> None:
+        for option, supported, missing in _NOT_YET:
+            if option in terms.flavor and not supported(terms.flavor[option]):
+                given = f"{terms.flavor[option]!s:.80}"
+                raise IncompatibleConfiguration(f"loadbalancer.flavor_id, whose {option} is {given}: {missing}.")
+        _check(tree.load_balancer)
+        for child in tree.children():
+            _check(child)
+
+    async def provide(self, tree: Tree, terms: Terms) -> None:
         """Nothing: the controller does, with amphorae."""
 
     async def withdraw(self, load_balancer_id: str) -> None:
@@ -111,7 +137,4 @@ def _check(value: Any) -> None:
     for field, supported in table.items():
         given = getattr(value, field)
         if not supported(given):
-            raise IncompatibleConfiguration(
-                f"Provider 'amphora' does not support a requested option: {name}.{_ASKED_AS.get(field, field)}"
-                f"{_with(given)}."
-            )
+            raise IncompatibleConfiguration(f"{name}.{_ASKED_AS.get(field, field)}{_with(given)}.")

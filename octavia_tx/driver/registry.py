@@ -1,16 +1,35 @@
-"""The providers by name."""
+"""The providers by name, and the one place where what they say, or how they fail, becomes ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 from attrs import frozen
+from twisted.logger import Logger
 from zope.interface import implementer
 
-from octavia_tx.errors import CloudError, InvalidInput
+from octavia_tx.errors import (
+    CloudError,
+    DriverError,
+    IncompatibleConfiguration,
+    InvalidInput,
+    OctaviaError,
+    OutOfResources,
+)
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
+
+_Result = TypeVar("_Result")
+
+# How a provider's refusal begins; the narrower class first.
+_SAYS: Final[Mapping[type[DriverError], str]] = {
+    IncompatibleConfiguration: "does not support a requested option",
+    OutOfResources: "has no room for this now",
+    DriverError: "reports error",
+}
 
 
 @implementer(IProviderDriver)
@@ -27,34 +46,65 @@ class Alias:
         """See L{IProviderDriver}, as for all of these."""
         return self.provider.amphorae
 
-    async def check(self, tree: Tree) -> Mapping[str, str]:
-        return await self.provider.check(tree)
+    @property
+    def flavor_schema(self) -> Mapping[str, Any]:
+        return self.provider.flavor_schema
 
-    async def provide(self, tree: Tree) -> None:
-        await self.provider.provide(tree)
+    @property
+    def availability_zone_schema(self) -> Mapping[str, Any]:
+        return self.provider.availability_zone_schema
+
+    async def validate_flavor(self, data: Mapping[str, Any]) -> None:
+        await self.provider.validate_flavor(data)
+
+    async def validate_availability_zone(self, data: Mapping[str, Any]) -> None:
+        await self.provider.validate_availability_zone(data)
+
+    async def check(self, tree: Tree, terms: Terms) -> Mapping[str, str]:
+        return await self.provider.check(tree, terms)
+
+    async def provide(self, tree: Tree, terms: Terms) -> None:
+        await self.provider.provide(tree, terms)
 
     async def withdraw(self, load_balancer_id: str) -> None:
         await self.provider.withdraw(load_balancer_id)
+
+
+def octavia(amphora: IProviderDriver) -> Alias:
+    """The other name by which clients know the provider C{amphora}."""
+    return Alias("octavia", "Deprecated alias of the Octavia Amphora driver.", amphora)
 
 
 class Providers:
     """
     Those who provide load balancers.
 
-    @ivar default: the name of the first given, for requests that name none.
+    @ivar default: for requests that name none.
+    @param default: its name; C{None}: the first one's.
+    @param descriptions: sentences that take the place of the providers' own, by name.
+    @param aliased: whether C{amphora} is known as C{octavia} too.
     """
 
-    def __init__(self, providers: tuple[IProviderDriver, ...]) -> None:
+    log = Logger()
+
+    def __init__(
+        self,
+        providers: tuple[IProviderDriver, ...],
+        *,
+        default: str | None = None,
+        descriptions: Mapping[str, str] | None = None,
+        aliased: bool = True,
+    ) -> None:
         self._providers = {p.name: p for p in providers}
-        self.default = providers[0].name
-        amphora = self._providers.get("amphora")
-        if amphora is not None:
-            alias = Alias("octavia", "Deprecated alias of the Octavia Amphora driver.", amphora)
+        if aliased and "amphora" in self._providers:
+            alias = octavia(self._providers["amphora"])
             self._providers.setdefault(alias.name, alias)
+        self._descriptions = descriptions or {}
+        self.default = self.known(default or providers[0].name, "providers.default")
 
     def descriptions(self) -> tuple[tuple[str, str], ...]:
         """Each provider's name and description."""
-        return tuple((p.name, p.description) for p in self._providers.values())
+        return tuple((name, self._descriptions.get(name) or p.description) for name, p in self._providers.items())
 
     def known(self, name: str, where: str) -> str:
         """
@@ -66,14 +116,66 @@ class Providers:
             raise InvalidInput(where, name, f"one of {', '.join(self._providers)}")
         return name
 
-    async def check(self, load_balancer: LoadBalancer, tree: Tree) -> Mapping[str, str]:
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names mean the same provider."""
+        return one == other or ({one, other} <= self._providers.keys() and self._behind(one) is self._behind(other))
+
+    def _behind(self, name: str) -> IProviderDriver:
+        provider = self._providers[name]
+        return provider.provider if isinstance(provider, Alias) else provider
+
+    def flavor_capabilities(self, name: str) -> tuple[tuple[str, str], ...]:
+        """
+        Each option that a provider's flavors may have, and what it means.
+
+        @raise InvalidInput: there's no such provider.
+        """
+        return _described(self._providers[self.known(name, "provider")].flavor_schema)
+
+    def zone_capabilities(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The same of its availability zones."""
+        return _described(self._providers[self.known(name, "provider")].availability_zone_schema)
+
+    async def validate_flavor(self, name: str, data: Mapping[str, Any]) -> None:
+        """
+        Ask a provider whether a flavor may be so; see L{IProviderDriver.validate_flavor}, also for what it raises.
+
+        @raise DriverError: another sort of failure of the provider.
+        """
+        await self._asked(name, lambda: self._providers[name].validate_flavor(data))
+
+    async def validate_zone(self, name: str, data: Mapping[str, Any]) -> None:
+        """The same of an availability zone."""
+        await self._asked(name, lambda: self._providers[name].validate_availability_zone(data))
+
+    async def check(self, load_balancer: LoadBalancer, tree: Tree, terms: Terms) -> Mapping[str, str]:
         """
         Ask a load balancer's provider whether it could provide a tree; see L{IProviderDriver.check}.
 
         A name that isn't known any more was known when the load balancer was made; nobody is left to object then.
         """
         provider = self._providers.get(load_balancer.provider)
-        return {} if provider is None else await provider.check(tree)
+        if provider is None:
+            return {}
+
+        async def asking() -> Mapping[str, str]:
+            found = await provider.check(tree, terms)
+            return {str(identifier): str(sentence) for identifier, sentence in found.items()}
+
+        return await self._asked(load_balancer.provider, asking)
+
+    async def _asked(self, name: str, asking: Callable[[], Awaitable[_Result]]) -> _Result:
+        """What a provider answers. Its refusals get its name, and whatever else befalls it is its own error."""
+        try:
+            return await asking()
+        except DriverError as error:
+            kind = next(kind for kind in _SAYS if isinstance(error, kind))
+            raise kind(f"Provider {name!r} {_SAYS[kind]}: {error}") from error
+        except OctaviaError:
+            raise
+        except Exception as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
+            self.log.failure("Provider {name} broke", name=name)
+            raise DriverError(f"Provider {name!r} reports error: it broke; the log has the details.") from error
 
     def enabled(self, name: str) -> IProviderDriver:
         """
@@ -85,3 +187,7 @@ class Providers:
         if provider is None:
             raise CloudError(f"Provider {name!r} isn't enabled. Enabled: {', '.join(self._providers)}.")
         return provider
+
+
+def _described(schema: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(known.get("description", ""))) for name, known in schema.get("properties", {}).items())

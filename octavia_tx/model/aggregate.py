@@ -67,7 +67,7 @@ def aggregate(tree: Tree, heard: Heard) -> dict[ObjectKind, Statuses]:
     listeners = alone | {i: _worst([alone[i], *(pools[pool] for pool in uses[i])]) for i in uses}
 
     status = load_balancer.operating_status
-    if not load_balancer.admin_state_up:
+    if not load_balancer.admin_state_up or load_balancer.incomplete is not None:
         status = OperatingStatus.OFFLINE
     elif heard.running or load_balancer.applied_revision > 0 or any(i.id in heard.listeners for i in tree.listeners):
         status = _worst(listeners.values())

@@ -76,7 +76,7 @@ class Tree:
         return tuple(found)
 
     def living(self) -> Tree:
-        """The same without what is on its way out and what is incomplete: what amphorae should run."""
+        """The same without what is on its way out and what is incomplete or below that: what should be served."""
 
         def keep(items: tuple[_Child, ...]) -> tuple[_Child, ...]:
             return tuple(
@@ -86,6 +86,8 @@ class Tree:
             )
 
         pools, listeners = keep(self.pools), keep(self.listeners)
+        if self.load_balancer.incomplete is not None:
+            pools, listeners = (), ()
         kept = {p.id for p in pools}
         heard = {item.id for item in listeners}
         policies = tuple(

@@ -29,6 +29,7 @@ def makeService(options: Options) -> IService:
     async def opening(stack: AsyncExitStack) -> None:
         parts = Parts(reactor, options.settings, stack)
         parts.heed_hangup()
-        await parts.api(await parts.database(owner=False))
+        providers = parts.providers()
+        await parts.api(await parts.database(owner=False), providers)
 
     return Resources(opening, partial(fatal, reactor))

@@ -35,6 +35,7 @@ class Options(DaemonOptions):
 async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, stack: AsyncExitStack) -> None:
     parts = Parts(reactor, settings, stack)
     parts.heed_hangup()
+    providers = parts.providers()
     database = await parts.database(owner=True)
     authority = parts.authority()
     renderer = parts.renderer()
@@ -61,12 +62,12 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
             parts.network(),
             parts.amphora_driver(authority, renderer),
             boots,
-            parts.providers(),
+            providers,
             _convergence(settings.controller),
         ),
     )
     if api:
-        await parts.api(database)
+        await parts.api(database, providers)
 
 
 def _convergence(settings: ControllerSettings) -> ConvergenceSettings:

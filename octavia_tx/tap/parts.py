@@ -42,6 +42,7 @@ from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
 from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.entry_points import load_providers
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
@@ -195,23 +196,25 @@ class Parts:
         return settings.listen.reachable(port)
 
     def providers(self) -> Providers:
-        """Those who provide load balancers, as the API and the controller know them."""
-        return Providers((AmphoraProvider(accept_all=self.settings.amphora.driver == "noop"),))
+        """Those who provide load balancers, as the API and the controller know them. Others' are made here, once."""
+        wanted = self.settings.providers
+        amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
+        return load_providers(wanted.enabled, wanted.default, self.settings.provider, amphora)
 
-    def preview(self) -> IPreview:
+    def preview(self, providers: Providers) -> IPreview:
         """What a controller would do, for who only wants to know."""
-        return Preview(self.renderer().render, self.providers())
+        return Preview(self.renderer().render, providers)
 
-    async def api(self, database: Database) -> None:
+    async def api(self, database: Database, providers: Providers) -> None:
         """The tenants' and operators' API."""
         api = Api(
             ApiParts(
                 clock=self.reactor,
                 database=database,
-                providers=self.providers(),
+                providers=providers,
                 network=self.network(),
                 identity=await self.identity(),
-                preview=self.preview(),
+                preview=self.preview(providers),
             ),
             self._neighbours(),
         )

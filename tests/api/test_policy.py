@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from octavia_tx.api import neighbours
 from octavia_tx.api.policy import ADMIN, PUBLIC, READ, READ_QUOTA, RULES, WRITE, WRITE_QUOTA, Rule
 from octavia_tx.api.root import served
 from octavia_tx.errors import Forbidden
@@ -68,10 +69,11 @@ class TableTests(SynchronousTestCase):
     """The table and what is served."""
 
     def test_each_rule_is_some_routes(self) -> None:
-        used = {f"{each.route.method} {each.route.path}" for each in served()}
+        all_of_it = (*served(), *neighbours.networks(any_id=False), *neighbours.networks(any_id=True))
+        used = {f"{each.route.method} {each.route.path}" for each in (*all_of_it, *neighbours.identity())}
         self.assertEqual(used - RULES.keys(), set())
         self.assertEqual(RULES.keys() - used, set())
 
     def test_nothing_is_public_but_discovery_and_the_description(self) -> None:
         public = {name for name, rule in RULES.items() if rule.public}
-        self.assertLessEqual(public, {"GET versions", "GET openapi.json"})
+        self.assertLessEqual(public, {"GET versions", "GET openapi.json", "GET network", "GET network/v2.0"})

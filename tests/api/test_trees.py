@@ -17,6 +17,7 @@ from octavia_tx.api.loadbalancers import FIELDS
 from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import MissingField, OctaviaError, ParentNotFound, RequestError
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
@@ -100,7 +101,7 @@ class FullTreeTests(SynchronousTestCase):
             grown = grow(body, described)
         except RequestError:
             reject()  # the strategies make what only the renderer bears: zero addresses, quotes in paths
-        self.successResultOf(Deferred.fromCoroutine(AmphoraProvider().check(grown)))
+        self.successResultOf(Deferred.fromCoroutine(AmphoraProvider().check(grown, Terms())))
         self.renderer.render(grown, AMPHORA)
         for mine, theirs in ((grown.pools, tree.pools), (grown.listeners, tree.listeners)):
             self.assertEqual(len(mine), len(theirs))

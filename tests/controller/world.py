@@ -21,6 +21,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DatabaseUnavailable, DriverError
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault, Faults, Killed, ModelAmphorae, ModelCompute, ModelNetwork
@@ -66,9 +67,9 @@ class MortalProvider(MemoryProvider):
 
     faults: Faults = field(factory=Faults)
 
-    async def provide(self, tree: Tree) -> None:
+    async def provide(self, tree: Tree, terms: Terms) -> None:
         async with self.faults.point("provider.provide", DriverError):
-            await super().provide(tree)
+            await super().provide(tree, terms)
 
     async def withdraw(self, load_balancer_id: str) -> None:
         async with self.faults.point("provider.withdraw", DriverError):

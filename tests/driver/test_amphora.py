@@ -12,9 +12,11 @@ from zope.interface.verify import verifyObject
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.flavor import Terms
+from octavia_tx.model.resources import L7Policy
 from octavia_tx.model.tree import Tree
 from tests.model.test_l7 import policy, rule
-from tests.model.test_validation import BALANCER, listener, member, monitor, pool
+from tests.model.test_validation import BALANCER, NOW, listener, member, monitor, pool
 
 
 class AmphoraProviderTests(SynchronousTestCase):
@@ -22,16 +24,18 @@ class AmphoraProviderTests(SynchronousTestCase):
 
     provider = AmphoraProvider()
 
-    def check(self, **tree: Any) -> None:
+    def check(self, terms: Terms | None = None, **tree: Any) -> Any:
         """Ask about a tree."""
         asked = Tree(**{"load_balancer": BALANCER, **tree})
-        self.successResultOf(Deferred.fromCoroutine(self.provider.check(asked)))
+        return self.successResultOf(Deferred.fromCoroutine(self.provider.check(asked, terms or Terms())))
 
-    def refuses(self, field: str, **tree: Any) -> None:
+    def refuses(self, field: str, terms: Terms | None = None, **tree: Any) -> str:
         """It says that it can't do this, and names the field."""
         asked = Tree(**{"load_balancer": BALANCER, **tree})
-        failure = self.failureResultOf(Deferred.fromCoroutine(self.provider.check(asked)), IncompatibleConfiguration)
-        self.assertIn(field, str(failure.value))
+        checking = Deferred.fromCoroutine(self.provider.check(asked, terms or Terms()))
+        sentence = str(self.failureResultOf(checking, IncompatibleConfiguration).value)
+        self.assertIn(field, sentence)
+        return sentence
 
     def test_it_is_a_provider(self) -> None:
         verifyObject(IProviderDriver, self.provider)
@@ -73,6 +77,22 @@ class AmphoraProviderTests(SynchronousTestCase):
         for kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD"):
             self.refuses(f"rule.type with the value {kind}", l7policies=(policy(),), l7rules=(rule(), rule(kind)))
 
+    def test_what_a_flavor_asks_for_and_nothing_here_can_do_is_refused_by_name(self) -> None:
+        for option, given in (("loadbalancer_topology", "ACTIVE_STANDBY"), ("front_end", "L3"), ("sriov_vip", True)):
+            sentence = self.refuses("loadbalancer.flavor_id", Terms({option: given}))
+            self.assertIn(f"{option} is {given}: no ", sentence)
+        self.check(Terms({"loadbalancer_topology": "SINGLE", "front_end": "L2", "sriov_vip": False, "spares": 3}))
+        self.check(Terms({"allow_member_sriov": True, "compute_flavor": "m1", "amp_image_tag": "amphora"}))
+        self.check(Terms({}, {"compute_zone": "nova"}))
+
+    def test_an_l7_policy_without_rules_is_incomplete(self) -> None:
+        policy = L7Policy(
+            id="p", project_id="blue", load_balancer_id=BALANCER.id, listener_id="l", action="REJECT", created_at=NOW
+        )
+        self.assertEqual(list(self.check(l7policies=(policy,))), ["p"])
+        self.assertEqual(self.check(l7policies=(evolve(policy, rule_ids=("r",)),)), {})
+
     def test_without_amphorae_nothing_is_refused(self) -> None:
         self.provider = AmphoraProvider(accept_all=True)
         self.check(listeners=(listener("UDP"),), pools=(pool(tls_enabled=True),), health_monitors=(monitor("PING"),))
+        self.check(Terms({"loadbalancer_topology": "ACTIVE_STANDBY", "front_end": "L3", "sriov_vip": True}))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,13 +12,21 @@ from zope.interface.verify import verifyObject
 
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Alias, Providers
-from octavia_tx.errors import CloudError, IncompatibleConfiguration, InvalidInput
+from octavia_tx.errors import CloudError, DriverError, IncompatibleConfiguration, InvalidInput, OutOfResources
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model.flavor import Terms
+from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.provider import MemoryProvider
 from tests.model.test_validation import BALANCER, listener
 
 OTHER = MemoryProvider(name="other", description="Another.")
+MINE = evolve(BALANCER, provider="memory")
+
+
+def checking(providers: Providers, load_balancer: LoadBalancer, tree: Tree) -> Deferred[Mapping[str, str]]:
+    """Ask whether a tree could be."""
+    return Deferred.fromCoroutine(providers.check(load_balancer, tree, Terms()))
 
 
 class ProvidersTests(SynchronousTestCase):
@@ -47,7 +58,7 @@ class ProvidersTests(SynchronousTestCase):
     def test_the_one_that_is_named_is_asked(self) -> None:
         tree = Tree(load_balancer=BALANCER, listeners=(listener("UDP"),))
         for name, refused in (("amphora", True), ("octavia", True), ("other", False), ("forgotten", False)):
-            asked = Deferred.fromCoroutine(self.providers.check(evolve(tree.load_balancer, provider=name), tree))
+            asked = checking(self.providers, evolve(tree.load_balancer, provider=name), tree)
             if refused:
                 self.failureResultOf(asked, IncompatibleConfiguration)
             else:
@@ -64,7 +75,89 @@ class ProvidersTests(SynchronousTestCase):
         alias = Alias("further", "Another name.", OTHER)
         verifyObject(IProviderDriver, alias)
         tree = Tree(load_balancer=BALANCER)
-        self.successResultOf(Deferred.fromCoroutine(alias.provide(tree)))
+        self.successResultOf(Deferred.fromCoroutine(alias.provide(tree, Terms())))
         self.assertEqual(OTHER.provided, {BALANCER.id: tree})
         self.successResultOf(Deferred.fromCoroutine(alias.withdraw(BALANCER.id)))
         self.assertEqual(OTHER.provided, {})
+
+    def test_two_names_of_one_provider_are_the_same(self) -> None:
+        same = self.providers.same
+        self.assertTrue(same("amphora", "octavia") and same("octavia", "amphora") and same("other", "other"))
+        self.assertFalse(same("amphora", "other") or same("octavia", "f5") or same("f5", "other"))
+        self.assertTrue(same("f5", "f5"), "also when it isn't enabled any more")
+
+    def test_what_flavors_and_zones_may_ask_for_comes_from_the_published_schemas(self) -> None:
+        names = [name for name, _sentence in self.providers.flavor_capabilities("octavia")]
+        self.assertEqual(names, list(AmphoraProvider.flavor_schema["properties"]))
+        self.assertIn(("memory", "How it is noted: fast or slow."), self.providers.flavor_capabilities("other"))
+        self.assertEqual([name for name, _sentence in self.providers.zone_capabilities("other")], ["bank"])
+        for asked in (self.providers.flavor_capabilities, self.providers.zone_capabilities):
+            self.assertRaises(InvalidInput, asked, "f5")
+
+    def test_another_may_be_the_default_and_described_otherwise(self) -> None:
+        providers = Providers(
+            (OTHER, AmphoraProvider()), default="amphora", descriptions={"other": "Ours.", "amphora": ""}, aliased=False
+        )
+        self.assertEqual(providers.default, "amphora")
+        self.assertEqual(providers.descriptions(), (("other", "Ours."), ("amphora", "The Octavia Amphora driver.")))
+
+
+class Failures(SynchronousTestCase):
+    """What a provider's failures become: one sentence each, that names it."""
+
+    def setUp(self) -> None:
+        self.memory = MemoryProvider()
+        self.providers = Providers((self.memory,))
+        self.tree = Tree(load_balancer=MINE)
+
+    def check(self, error: Exception) -> Exception:
+        """What is raised when the provider raises this."""
+        self.memory.ahead.append(error)
+        return self.failureResultOf(checking(self.providers, MINE, self.tree), Exception).value  # type: ignore[no-any-return]
+
+    def test_its_refusals_are_told_with_its_name(self) -> None:
+        for error, told in (
+            (IncompatibleConfiguration("this."), "Provider 'memory' does not support a requested option: this."),
+            (OutOfResources("this."), "Provider 'memory' has no room for this now: this."),
+            (DriverError("this."), "Provider 'memory' reports error: this."),
+        ):
+            raised = self.check(error)
+            self.assertIs(type(raised), type(error))
+            self.assertEqual(str(raised), told)
+
+    def test_a_refusal_of_its_own_kind_is_one_of_ours(self) -> None:
+        class Full(OutOfResources):
+            def __init__(self, racks: int) -> None:
+                super().__init__(f"{racks} racks are full.")
+
+        raised = self.check(Full(3))
+        self.assertIs(type(raised), OutOfResources)
+        self.assertEqual(str(raised), "Provider 'memory' has no room for this now: 3 racks are full.")
+
+    def test_what_may_pass_and_what_a_client_did_stays_what_it_is(self) -> None:
+        for error in (CloudError("The box is rebooting."), InvalidInput("pool.name", "x", "y")):
+            self.assertIs(self.check(error), error)
+
+    def test_whatever_else_it_raises_is_its_error_and_logged(self) -> None:
+        raised = self.check(ZeroDivisionError("secret"))
+        self.assertIs(type(raised), DriverError)
+        self.assertEqual(str(raised), "Provider 'memory' reports error: it broke; the log has the details.")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_an_answer_that_is_none_is_its_error(self) -> None:
+        nothing: Any = None
+        self.memory.misses = lambda tree, terms: nothing
+        self.failureResultOf(checking(self.providers, MINE, self.tree), DriverError)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+    def test_profiles_are_judged_behind_the_same_boundary(self) -> None:
+        for validate in (self.providers.validate_flavor, self.providers.validate_zone):
+            unknown = self.failureResultOf(Deferred.fromCoroutine(validate("memory", {"x": 1})), DriverError).value
+            self.assertIsInstance(unknown, IncompatibleConfiguration)
+            self.assertIn("Provider 'memory' does not support a requested option: ", str(unknown))
+            self.memory.ahead.append(ZeroDivisionError())
+            self.failureResultOf(Deferred.fromCoroutine(validate("memory", {})), DriverError)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        bad = Deferred.fromCoroutine(self.providers.validate_flavor("memory", {"copies": 10}))
+        raised = self.failureResultOf(bad, InvalidInput).value
+        self.assertEqual(raised.field, "flavorprofile.flavor_data.copies")

@@ -96,9 +96,13 @@ class ApiCase(PostgresCase):
     identity: Any = NoAuth()
     quotas: dict[str, int] = {}
 
+    def providers(self) -> Providers:
+        """Those who provide load balancers."""
+        return Providers((AmphoraProvider(accept_all=self.accept_all),))
+
     async def _prepare(self) -> None:
         await super()._prepare()
-        providers = Providers((AmphoraProvider(accept_all=self.accept_all),))
+        providers = self.providers()
         self.api = Api(
             Parts(
                 clock=reactor,
