@@ -200,8 +200,8 @@ class Api:
             path=front.path(request),
             arguments=arguments,
             ids={name: _spelled(name, value) for name, value in ids.items()},
-            expected=revisions(request.getHeader("If-Match")),
-            last_event=request.getHeader("Last-Event-ID"),
+            expected=revisions(front.said(request, b"If-Match")),
+            last_event=front.said(request, b"Last-Event-ID"),
             rehearsal=rehearsal,
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )

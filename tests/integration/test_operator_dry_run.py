@@ -181,6 +181,8 @@ class RefusedTests(DryRunCase):
         body = {"loadbalancer": {"name": "x"}}
         reply = await self.tried("PUT", f"loadbalancers/{self.lb}", body, **{"If-Match": '"99"'})
         self.assertEqual(reply.status, 412)
+        reply = await self.tried("PUT", f"loadbalancers/{self.lb}", body, **{"If-Match": b"\xff"})  # type: ignore[arg-type]
+        self.assertEqual(reply.status, 400)
 
     async def test_what_cannot_be_tried_is_not_done(self) -> None:
         for method, path, body in (

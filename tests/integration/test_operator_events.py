@@ -81,7 +81,7 @@ class StreamCase(OperatorCase):
         self.addCleanup(self.hang_up, client)
         header = "" if last is None else f"Last-Event-ID: {last}\r\n"
         request = f"{method} /v2/octavia/events{query} HTTP/1.1\r\nHost: x\r\n{header}\r\n"
-        client.transport.write(request.encode())
+        client.transport.write(request.encode("latin-1"))
         await self.until(lambda: bool(client.frames()) or b" 4" in client.received[:12] or method == "HEAD")
         return client
 
@@ -178,6 +178,7 @@ class FollowTests(StreamCase):
             ("?nme=x", None),
             ("?last_event_id=x", None),
             ("", "12"),
+            ("", "\u00ff"),
         ):
             client = await self.follow(query, last)
             self.assertTrue(client.received.startswith(b"HTTP/1.1 400 "), (query, client.received))
