@@ -42,6 +42,10 @@ t.id = (SELECT r.l7policy_id FROM l7rule r WHERE r.id = %({{value}})s::uuid)
 -- name: condition.of_project
 t.load_balancer_id IN (SELECT b.id FROM load_balancer b WHERE b.project_id = %({{value}})s)
 
+-- name: condition.holds
+-- Of all rows or of none.
+%({{value}})s::boolean
+
 -- name: condition.ascending
 t.{{column}}
 

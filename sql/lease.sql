@@ -31,7 +31,7 @@ WITH b AS (
 UPDATE convergence c
 SET settled = b.revision = b.applied_revision AND NOT c.woken,
     due_at = now(), pending_since = now(), holder = NULL, expires_at = NULL,
-    attempts = 0, step = NULL, last_error = NULL
+    attempts = 0, step = NULL, last_error = NULL, last_error_at = NULL
 FROM b
 WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s::uuid AND c.fence = %(fence)s;
 
@@ -41,7 +41,8 @@ WITH b AS (
     SELECT revision FROM load_balancer WHERE id = %(load_balancer_id)s::uuid FOR SHARE
 )
 UPDATE convergence c
-SET attempts = c.attempts + 1, step = %(step)s, last_error = %(sentence)s, holder = NULL, expires_at = NULL,
+SET attempts = c.attempts + 1, step = %(step)s, last_error = %(sentence)s, last_error_at = now(), holder = NULL,
+    expires_at = NULL,
     due_at = now() + CASE WHEN c.woken OR b.revision > %(revision)s THEN 0 ELSE %(seconds)s END * interval '1 second'
 FROM b
 WHERE c.load_balancer_id = %(load_balancer_id)s::uuid AND c.holder = %(holder)s::uuid AND c.fence = %(fence)s;
@@ -66,3 +67,10 @@ WITH woken AS (
     RETURNING load_balancer_id
 )
 SELECT pg_notify('octavia_tx_work', load_balancer_id::text) FROM woken;
+
+-- name: lease.find
+SELECT {{own_columns}}
+FROM (SELECT load_balancer_id AS id, c.* FROM convergence c) AS t
+WHERE {{conditions}}
+ORDER BY {{order}}
+LIMIT %(limit)s;

@@ -113,7 +113,8 @@ CREATE TABLE convergence (
     fence            bigint NOT NULL DEFAULT 0,            -- raised by each lease
     attempts         integer NOT NULL DEFAULT 0,           -- failures in a row
     step             text,                                 -- what it does, or failed at
-    last_error       text
+    last_error       text,
+    last_error_at    timestamptz
 );
 CREATE INDEX convergence_due ON convergence (due_at) WHERE NOT settled;
 
@@ -420,15 +421,16 @@ CREATE FUNCTION tell_of_amphora() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, n.state, NULL, n.error FROM after_it n;
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, n.state, NULL, n.error FROM after_it n LEFT JOIN load_balancer b ON b.id = n.load_balancer_id;
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, n.state, NULL, n.error
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, n.state, NULL, n.error
         FROM after_it n JOIN before_it o ON o.id = n.id
+        LEFT JOIN load_balancer b ON b.id = n.load_balancer_id
         WHERE (n.state, n.error) IS DISTINCT FROM (o.state, o.error);
     ELSE
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, 'DELETED', NULL, n.error FROM before_it n;
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, 'DELETED', NULL, n.error FROM before_it n LEFT JOIN load_balancer b ON b.id = n.load_balancer_id;
     END IF;
     IF FOUND THEN
         PERFORM pg_notify('octavia_tx_event', '');

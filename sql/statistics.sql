@@ -42,7 +42,7 @@ SET active_connections = excluded.active_connections,
     updated_at = now();
 
 -- name: statistics.find
--- Of one listener, or of all those of a load balancer. Connections are open only where they were reported lately: a
+-- Of one listener, or of all those of a load balancer or of a project. Connections are open only where they were reported lately: a
 -- worker that ended doesn't say so.
 SELECT
     coalesce(sum(s.active_connections) FILTER (WHERE s.updated_at > now() - interval '30 seconds'), 0)::bigint
@@ -53,4 +53,19 @@ SELECT
     coalesce(sum(s.total_connections), 0)::bigint AS total_connections
 FROM listener_statistics s JOIN listener l ON l.id = s.listener_id
 WHERE (%(listener_id)s::uuid IS NULL OR l.id = %(listener_id)s::uuid)
-  AND (%(load_balancer_id)s::uuid IS NULL OR l.load_balancer_id = %(load_balancer_id)s::uuid);
+  AND (%(load_balancer_id)s::uuid IS NULL OR l.load_balancer_id = %(load_balancer_id)s::uuid)
+  AND (%(project_id)s::text IS NULL OR l.project_id = %(project_id)s::text);
+
+-- name: statistics.of_amphora
+-- By listener; each has a load balancer, and the amphora serves that alone.
+SELECT l.id AS listener_id, l.load_balancer_id,
+    coalesce(sum(s.active_connections) FILTER (WHERE s.updated_at > now() - interval '30 seconds'), 0)::bigint
+        AS active_connections,
+    sum(s.bytes_in)::bigint AS bytes_in, sum(s.bytes_out)::bigint AS bytes_out,
+    sum(s.request_errors)::bigint AS request_errors, sum(s.total_connections)::bigint AS total_connections
+FROM amphora a
+JOIN listener l ON l.load_balancer_id = a.load_balancer_id
+JOIN listener_statistics s ON s.listener_id = l.id AND s.amphora_id = a.id
+WHERE a.id = %(amphora_id)s::uuid
+GROUP BY l.id
+ORDER BY l.created_at, l.id;

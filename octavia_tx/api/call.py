@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +12,16 @@ from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from octavia_tx.api.codec import shown
+from octavia_tx.api.hub import Hub
 from octavia_tx.api.policy import Rule
 from octavia_tx.api.query import Arguments
+from octavia_tx.api.rehearsal import Rehearsal
+from octavia_tx.api.stream import Feed
 from octavia_tx.db.database import Database
+from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import InvalidInput, MalformedBody, MissingField, UnknownField
-from octavia_tx.interfaces import IIdentity, INetworkDriver
+from octavia_tx.interfaces import IIdentity, INetworkDriver, IPreview
 from octavia_tx.model.caller import Caller
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -29,7 +34,9 @@ class Parts:
     What verbs work with.
 
     @ivar base_uri: how clients reach the API, for links; empty: as the request itself tells.
+    @ivar preview: what controllers would make of a load balancer.
     @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
+    @ivar hub: events as they happen.
     """
 
     clock: IReactorTime
@@ -37,8 +44,14 @@ class Parts:
     providers: Providers
     network: INetworkDriver
     identity: IIdentity
+    preview: IPreview
     base_uri: str = ""
     quotas: Mapping[str, int] = field(factory=dict)
+    hub: Hub = field(init=False)
+
+    @hub.default
+    def _events(self) -> Hub:
+        return Hub(self.clock, self.database)
 
 
 @frozen
@@ -48,12 +61,14 @@ class Answer:
 
     @ivar revision: of the object that is shown, for C{ETag}.
     @ivar headers: further ones of the answer.
+    @ivar feed: for an answer that goes on, in place of a body.
     """
 
     status: int
     body: dict[str, Any] | None = None
     revision: int | None = None
     headers: dict[str, str] = field(factory=dict)
+    feed: Feed | None = None
 
 
 @frozen(kw_only=True)
@@ -65,6 +80,8 @@ class Call:
     @ivar origin: the scheme, host and port that the client used; C{path}: the path, as it wrote it.
     @ivar ids: the path's ids, by their names in the route; UUIDs in their usual spelling.
     @ivar expected: the revisions of which C{If-Match} wants one; C{None}: it wants nothing.
+    @ivar last_event: what C{Last-Event-ID} says.
+    @ivar rehearsal: where nothing shall be written, takes what would be.
     @ivar body: as it came.
     """
 
@@ -77,6 +94,8 @@ class Call:
     arguments: Arguments
     ids: dict[str, str]
     expected: frozenset[int] | None = None
+    last_event: str | None = None
+    rehearsal: Rehearsal | None = None
     body: bytes = field(repr=False)
 
     def now(self) -> datetime:
@@ -87,6 +106,13 @@ class Call:
     def url(self) -> str:
         """As the client wrote it, without the query string."""
         return self.origin + self.path
+
+    def writing(self, load_balancer_id: str) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that changes a load balancer's tree; of a rehearsal, one that leaves everything as it was."""
+        database = self.parts.database
+        if self.rehearsal is None:
+            return database.transaction()
+        return self.rehearsal.transaction(database, load_balancer_id)
 
     def permit(self, project_id: str | None) -> None:
         """

@@ -4,7 +4,7 @@ How a request changes a load balancer's tree: drafted, shown to the provider, dr
 A I{draft} reads what is there, holds what is asked against it, and says what shall be new, changed and gone. It is
 made twice: first without a lock, for the provider to look at, because nothing remote is asked inside a transaction;
 then, with the load balancer's row locked and its revision raised, once more, because the world may have moved
-meanwhile. Only then is anything written, all of it or nothing.
+meanwhile. Only then is anything written, all of it or nothing; of a rehearsal (C{dry_run}), in the end nothing.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | N
     missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
     if foresee is not None:
         await foresee(first.load_balancer, first.tree())
-    async with database.transaction() as tx:
+    async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
         final = judged(await draft(Ground(tx, call, locked)), missing)
         await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
@@ -113,7 +113,7 @@ async def plant(call: Call, tree: Tree, terms: Terms) -> LoadBalancer:
         incomplete(tree.load_balancer, missing.get(tree.load_balancer.id)),
         (incomplete(value, missing.get(value.id)) for value in tree.children()),
     )
-    async with call.parts.database.transaction() as tx:
+    async with call.writing(tree.load_balancer.id) as tx:
         everything = (judged_tree.load_balancer, *judged_tree.children())
         await quotas.claim(tx, tree.load_balancer.project_id, everything, call.parts.quotas)
         await load_balancers.insert(tx, judged_tree)
@@ -136,7 +136,7 @@ async def delete(call: Call, draft: _Drafting[None]) -> None:
     if first.changed:
         with suppress(DriverError):  # what a provider thinks of the rest doesn't keep anything from going
             missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
-    async with database.transaction() as tx:
+    async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
         await _write(tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
 

@@ -155,15 +155,18 @@ def path(request: Request) -> str:
     return written.decode("ascii", "replace")
 
 
+def said(request: IRequest, name: bytes) -> str | None:
+    """A header. What isn't UTF-8 becomes lone surrogates, which nobody accepts."""
+    value: bytes | None = request.getHeader(name)
+    return value.decode("utf-8", "surrogateescape") if value else None
+
+
 def presented(request: IRequest) -> Presented:
-    """What a request says of who it comes from. What isn't UTF-8 becomes lone surrogates, which nobody accepts."""
-
-    def said(name: bytes) -> str | None:
-        value: bytes | None = request.getHeader(name)
-        return value.decode("utf-8", "surrogateescape") if value else None
-
+    """What a request says of who it comes from."""
     return Presented(
-        token=said(b"X-Auth-Token"), service_token=said(b"X-Service-Token"), project_id=said(b"X-Project-Id")
+        token=said(request, b"X-Auth-Token"),
+        service_token=said(request, b"X-Service-Token"),
+        project_id=said(request, b"X-Project-Id"),
     )
 
 

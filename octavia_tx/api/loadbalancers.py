@@ -19,9 +19,9 @@ from octavia_tx.api.statuses import status_tree
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.api.types import Address, Flag, ListOf, Text, Uuid
-from octavia_tx.db import load_balancers, statistics
+from octavia_tx.db import failover, load_balancers, statistics
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import BeingDeleted, NotFound, RequestError
+from octavia_tx.errors import NotFound, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.flavor import Terms
@@ -156,15 +156,14 @@ async def _delete(call: Call) -> Answer:
     """Ask for the end of a load balancer; of one that has children only with C{cascade}."""
     arguments = query.only(call.arguments, "cascade")
     cascade = yes_or_no("cascade", arguments.get("cascade", "false"))
-    async with call.parts.database.transaction() as tx:
+    async with call.writing(call.ids["id"]) as tx:
         load_balancer = await RESOURCE.found(tx, call)
+        if not leaving(load_balancer):
+            await load_balancers.lock(tx, [load_balancer.id])
+            load_balancer = await RESOURCE.found(tx, call)
         if leaving(load_balancer):
             return Answer(204)
-        try:
-            locked = await load_balancers.change(tx, load_balancer.id)
-        except BeingDeleted:
-            return Answer(204)
-        Ground(tx, call, locked).expected(locked)
+        Ground(tx, call).expected(load_balancer)
         if not cascade:
             await _check_childless(tx, load_balancer.id)
         await load_balancers.delete(tx, load_balancer.id)
@@ -183,6 +182,16 @@ async def _check_childless(tx: Transaction, identifier: str) -> None:
         )
 
 
+async def _failover(call: Call) -> Answer:
+    """Have other amphorae take the place of those that serve it."""
+    query.only(call.arguments)
+    async with call.writing(call.ids["id"]) as tx:
+        load_balancer = await RESOURCE.found(tx, call)
+        locked = await failover.of_load_balancer(tx, load_balancer.id)
+        Ground(tx, call, locked).expected(locked)
+    return Answer(202)
+
+
 async def _statuses(call: Call) -> Answer:
     query.only(call.arguments)
     async with call.parts.database.transaction(read_only=True) as tx:
@@ -194,10 +203,12 @@ async def _statuses(call: Call) -> Answer:
 
 
 _STATUSES = Document(summary="Both statuses of a load balancer and all that hangs on it.")
+_FAILOVER = Document(summary="Replace a load balancer's amphorae.", status=202)
 _STATS = Document(summary="What a load balancer's listeners have carried.")
 ROUTES = (
     *RESOURCE.routes(create=_create, change=_change, delete=_delete),
     Route("GET", "loadbalancers/<id>/status", _statuses, _STATUSES),
     Route("GET", "loadbalancers/<id>/statuses", _statuses, _STATUSES),
+    Route("PUT", "loadbalancers/<id>/failover", _failover, _FAILOVER),
     Route("GET", "loadbalancers/<id>/stats", statistics_of(RESOURCE.found, statistics.of_load_balancer), _STATS),
 )

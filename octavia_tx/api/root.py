@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
@@ -15,14 +16,19 @@ from werkzeug.exceptions import HTTPException
 
 from octavia_tx import tracing
 from octavia_tx.api import (
+    amphorae,
     availabilityzoneprofiles,
     availabilityzones,
+    configuration,
+    events,
     flavorprofiles,
     flavors,
     front,
     healthmonitors,
+    history,
     l7policies,
     l7rules,
+    leases,
     listeners,
     loadbalancers,
     members,
@@ -30,45 +36,70 @@ from octavia_tx.api import (
     providers,
     query,
     quotas,
+    spares,
+    usage,
     versions,
 )
 from octavia_tx.api.call import Answer, Call, Parts, revisions
 from octavia_tx.api.codec import shown
 from octavia_tx.api.errors import fault
-from octavia_tx.api.policy import RULES, Rule
+from octavia_tx.api.filters import yes_or_no
+from octavia_tx.api.policy import ADMIN, RULES, Rule
+from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.resource import Route
+from octavia_tx.api.stream import Stream
 from octavia_tx.api.types import canonical_uuid
 from octavia_tx.errors import Forbidden, OctaviaError
 from octavia_tx.model.caller import Caller
 
 _NOBODY = Caller(project_id=None)
-_RESOURCES = (
-    *(loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules, quotas, providers),
-    *(flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles),
-)
+_TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules)
+"""Whose changes are those of one load balancer's tree, and may be tried without being made."""
+_RESOURCES = (*_TREES, quotas, providers, flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles)
+_OPERATORS = (amphorae, configuration, events, history, leases, spares, usage)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
+_OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
+_DRY_RUN = "dry_run"
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
 
 
 @frozen
 class Served:
-    """A route where it is served, and what it asks of callers."""
+    """
+    A route where it is served, and what it asks of callers.
+
+    @ivar dry: whether it can be tried without anything being written.
+    """
 
     path: str
     route: Route
     rule: Rule
+    dry: bool = False
 
 
 def served() -> tuple[Served, ...]:
     """All of the API. C{KeyError}: a route that no rule is for."""
-    tenants = tuple(
-        Served(f"{prefix}/{route.path}", route, RULES[f"{route.method} {route.path}"])
-        for prefix in _PREFIXES
-        for resource in _RESOURCES
-        for route in resource.ROUTES
-    )
+    tenants = _below(_PREFIXES, _RESOURCES)
+    operators = _below(_OPERATORS_PREFIXES, _OPERATORS)
     discovery = Route("GET", "versions", versions.show_versions)
-    return tenants + tuple(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS)
+    return (*tenants, *operators, *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS))
+
+
+def _below(prefixes: tuple[str, ...], resources: tuple[Any, ...]) -> Iterator[Served]:
+    for prefix in prefixes:
+        for resource in resources:
+            for route in resource.ROUTES:
+                dry = resource in _TREES and route.method != "GET"
+                known = _tried(route) if dry else route
+                yield Served(f"{prefix}/{route.path}", known, RULES[f"{route.method} {route.path}"], dry)
+
+
+def _tried(route: Route) -> Route:
+    """The same, and its document tells of the argument."""
+    document = route.document
+    if document is None:
+        return route
+    return evolve(route, document=evolve(document, arguments=(*document.arguments, _DRY_RUN)))
 
 
 class Api:
@@ -94,24 +125,30 @@ class Api:
         return front.Front(self._app.resource())
 
     async def drain(self) -> None:
-        """Wait until the requests under way have done their work, also those whose client has gone."""
+        """
+        Wait until the requests under way have done their work, also those whose client has gone. Streams end at once.
+        """
+        self._parts.hub.close()
         await DeferredList(list(self._working))
 
     def _register(self, served: Served) -> None:
-        def handle(request: Request, **ids: str) -> Deferred[bytes]:
+        def handle(request: Request, **ids: str) -> Deferred[Any]:
             return self._serve(served, request, ids)
 
         # Two rules, for a rule without strict slashes tells a wrong method as a wrong path.
         for path in (served.path or "/", f"{served.path}/"):
             self._app.route(path, methods=[served.route.method], endpoint=f"{served.route.method} {path}")(handle)
 
-    def _serve(self, served: Served, request: Request, ids: dict[str, str]) -> Deferred[bytes]:
+    def _serve(self, served: Served, request: Request, ids: dict[str, str]) -> Deferred[Any]:
         request_ids = front.identify(request)
         with tracing.of(request_ids):
             work = Deferred.fromCoroutine(self._work(served, request, request_ids.own, ids))
         self._working.add(work)
         work.addBoth(self._worked, work)
-        return front.shielded(work).addCallback(lambda answer: front.write(request, answer))
+        return front.shielded(work).addCallback(partial(self._answer, request))
+
+    def _answer(self, request: Request, answer: Answer) -> bytes | Deferred[None]:
+        return front.write(request, answer) if answer.feed is None else Stream(request, answer.feed).begin()
 
     def _worked(self, result: Any, work: Deferred[Answer]) -> Any:
         self._working.discard(work)
@@ -120,7 +157,10 @@ class Api:
     async def _work(self, served: Served, request: Request, request_id: str, ids: dict[str, str]) -> Answer:
         route = served.route
         try:
-            answer = await route.verb(await self._call(served, request, request_id, ids))
+            call = await self._call(served, request, request_id, ids)
+            answer = await route.verb(call)
+            if call.rehearsal is not None:
+                answer = Answer(200, call.rehearsal.told(self._parts.preview, answer.status, answer.body))
         except OctaviaError as error:
             answer = self._refusal(error)
             if answer.status >= 500:
@@ -151,6 +191,8 @@ class Api:
         caller = _NOBODY if rule.public else await self._parts.identity.caller(front.presented(request))
         if not rule.at_all(caller):
             raise Forbidden("Policy does not allow this request to be performed.")
+        arguments = query.arguments(request.uri)
+        rehearsal, arguments = _rehearsal(caller, arguments) if served.dry else (None, arguments)
         return Call(
             parts=self._parts,
             caller=caller,
@@ -158,9 +200,11 @@ class Api:
             request_id=request_id,
             origin=front.origin(request, self._parts.base_uri),
             path=front.path(request),
-            arguments=query.arguments(request.uri),
+            arguments=arguments,
             ids={name: _spelled(name, value) for name, value in ids.items()},
-            expected=revisions(request.getHeader("If-Match")),
+            expected=revisions(front.said(request, b"If-Match")),
+            last_event=front.said(request, b"Last-Event-ID"),
+            rehearsal=rehearsal,
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )
 
@@ -183,3 +227,19 @@ def call_ids(ids: dict[str, str], answer: Answer) -> tuple[str, ...]:
     """The ids that a log line needs: those of the path, and that of what was made."""
     made = [value["id"] for value in (answer.body or {}).values() if isinstance(value, dict) and "id" in value]
     return (*ids.values(), *made)
+
+
+def _rehearsal(caller: Caller, arguments: query.Arguments) -> tuple[Rehearsal | None, query.Arguments]:
+    """
+    Whether the change shall only be tried, and the arguments that are left.
+
+    @raise Forbidden: it shall, and the caller is no administrator.
+    """
+    asked = [value for name, value in arguments if name == _DRY_RUN]
+    rest = tuple((name, value) for name, value in arguments if name != _DRY_RUN)
+    dry = [yes_or_no(_DRY_RUN, value) for value in asked]
+    if True not in dry:
+        return None, rest
+    if not ADMIN.everywhere(caller):
+        raise Forbidden("Policy does not allow this request to be performed: dry runs are for administrators.")
+    return Rehearsal(), rest

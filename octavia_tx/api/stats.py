@@ -10,7 +10,7 @@ from octavia_tx.api.codec import Encoder
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.model.resources import Listener, LoadBalancer, Statistics
 
-_encode = Encoder("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
+traffic = Encoder("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
 
 
 def statistics_of(
@@ -24,6 +24,6 @@ def statistics_of(
         async with call.parts.database.transaction(read_only=True) as tx:
             value = await found(tx, call)
             statistics = await counted(tx, value.id)
-        return Answer(200, {"stats": _encode(statistics)})
+        return Answer(200, {"stats": traffic(statistics)})
 
     return show

@@ -9,12 +9,16 @@ from typing import Any
 from attrs import fields_dict
 
 from octavia_tx.db import leases
+from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import columns as as_columns
 from octavia_tx.db.rows import is_identifier, row
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
+
+rows = Repository("amphora", Amphora)
+"""For lists."""
 
 _WRITABLE = frozenset(fields_dict(Amphora)) - {"id", "state", "created_at", "updated_at"}
 

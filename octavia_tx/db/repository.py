@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from attrs import AttrsInstance, fields
 
 from octavia_tx.db.rows import is_identifier, rows
-from octavia_tx.db.selection import Selection, Shape, where
+from octavia_tx.db.selection import Selection, Shape, identified, where
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.model.resources import DERIVED
 
@@ -62,7 +62,7 @@ class Repository(Generic[Value]):
         """One value by its id."""
         if not is_identifier(id):
             return None
-        found = await self.select(tx, where(id=id))
+        found = await self.select(tx, identified(id))
         return found[0] if found else None
 
     async def find(self, tx: Transaction, **equal: Any) -> tuple[Value, ...]:

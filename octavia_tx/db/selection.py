@@ -68,6 +68,11 @@ def where(**equal: Any) -> Selection:
     return Selection(conditions=tuple(Condition("equals", c, v) for c, v in equal.items() if v is not None))
 
 
+def identified(id: str) -> Selection:
+    """The one row of that id."""
+    return Selection(conditions=(Condition("equals", "id", id),), order=(Order("id"),))
+
+
 @frozen
 class Shape:
     """

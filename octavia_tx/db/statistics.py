@@ -25,6 +25,15 @@ class CounterRow:
     total_connections: int = 0
 
 
+@frozen(kw_only=True)
+class Share:
+    """What one amphora has carried for one listener."""
+
+    listener_id: str
+    load_balancer_id: str
+    statistics: Statistics
+
+
 async def merge(tx: Transaction, rows: Sequence[CounterRow]) -> None:
     """Take absolute counters: the largest seen counts, late or repeated reports change nothing. Unknown listeners are
     ignored; of several rows for the same epoch the last one's gauge counts."""
@@ -40,16 +49,37 @@ async def add(tx: Transaction, rows: Sequence[CounterRow]) -> None:
 
 async def of_listener(tx: Transaction, id: str) -> Statistics:
     """What a listener has carried; zeros where there's none of that id."""
-    return await _sum(tx, listener_id=id, load_balancer_id=None)
+    return await _sum(tx, listener_id=id)
 
 
 async def of_load_balancer(tx: Transaction, id: str) -> Statistics:
     """What all listeners of a load balancer have carried; zeros where there's none of that id."""
-    return await _sum(tx, listener_id=None, load_balancer_id=id)
+    return await _sum(tx, load_balancer_id=id)
 
 
-async def _sum(tx: Transaction, listener_id: str | None, load_balancer_id: str | None) -> Statistics:
-    found = await tx.fetch_one("statistics.find", listener_id=listener_id, load_balancer_id=load_balancer_id)
+async def of_project(tx: Transaction, id: str) -> Statistics:
+    """What all listeners of a project have carried."""
+    return await _sum(tx, project_id=id)
+
+
+async def of_amphora(tx: Transaction, id: str) -> tuple[Share, ...]:
+    """What an amphora has carried for each listener that there is still; none where nothing was reported."""
+    shares = []
+    for row in await tx.fetch("statistics.of_amphora", amphora_id=id):
+        listener_id, load_balancer_id = row.pop("listener_id"), row.pop("load_balancer_id")
+        shares.append(Share(listener_id=listener_id, load_balancer_id=load_balancer_id, statistics=Statistics(**row)))
+    return tuple(shares)
+
+
+async def _sum(
+    tx: Transaction,
+    listener_id: str | None = None,
+    load_balancer_id: str | None = None,
+    project_id: str | None = None,
+) -> Statistics:
+    found = await tx.fetch_one(
+        "statistics.find", listener_id=listener_id, load_balancer_id=load_balancer_id, project_id=project_id
+    )
     return Statistics(**found) if found is not None else Statistics()
 
 

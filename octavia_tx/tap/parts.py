@@ -219,6 +219,7 @@ class Parts:
                 identity=await self.identity(),
                 base_uri=self.settings.api.base_uri,
                 quotas=asdict(self.settings.quotas),
+                preview=self.preview(providers),
             ),
             self._neighbours(),
         )

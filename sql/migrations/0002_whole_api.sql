@@ -66,6 +66,7 @@ ALTER TABLE listener ADD COLUMN incomplete text;
 ALTER TABLE pool ADD COLUMN incomplete text;
 ALTER TABLE member ADD COLUMN incomplete text;
 ALTER TABLE health_monitor ADD COLUMN incomplete text;
+ALTER TABLE convergence ADD COLUMN last_error_at timestamptz;
 
 -- Flavors and zones were refused until now, so no row can name one.
 ALTER TABLE load_balancer ADD CONSTRAINT load_balancer_has_flavor FOREIGN KEY (flavor_id) REFERENCES flavor;
@@ -214,15 +215,16 @@ CREATE FUNCTION tell_of_amphora() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, n.state, NULL, n.error FROM after_it n;
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, n.state, NULL, n.error FROM after_it n LEFT JOIN load_balancer b ON b.id = n.load_balancer_id;
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, n.state, NULL, n.error
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, n.state, NULL, n.error
         FROM after_it n JOIN before_it o ON o.id = n.id
+        LEFT JOIN load_balancer b ON b.id = n.load_balancer_id
         WHERE (n.state, n.error) IS DISTINCT FROM (o.state, o.error);
     ELSE
         INSERT INTO event (kind, object_id, load_balancer_id, project_id, provisioning_status, operating_status, error)
-        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, NULL, 'DELETED', NULL, n.error FROM before_it n;
+        SELECT TG_TABLE_NAME, n.id, n.load_balancer_id, b.project_id, 'DELETED', NULL, n.error FROM before_it n LEFT JOIN load_balancer b ON b.id = n.load_balancer_id;
     END IF;
     IF FOUND THEN
         PERFORM pg_notify('octavia_tx_event', '');

@@ -13,9 +13,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.client import Agent, HTTPConnectionPool
 from zope.interface import implementer
 
+from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts
 from octavia_tx.api.root import Api, Served
 from octavia_tx.cloud.noauth import NoAuth
+from octavia_tx.controller.preview import Preview
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
@@ -99,13 +101,15 @@ class ApiCase(PostgresCase):
 
     async def _prepare(self) -> None:
         await super()._prepare()
+        providers = self.providers()
         self.api = Api(
             Parts(
                 clock=reactor,
                 database=self.database,
-                providers=self.providers(),
+                providers=providers,
                 network=TwoSubnets(),
                 identity=self.identity,
+                preview=Preview(Renderer().render, providers),
                 quotas=self.quotas,
             ),
             self.further,

@@ -39,7 +39,7 @@ class NetworkCase(ApiCase):
         made = await self.load_balancer(name="x")
         vip = Vip(address="192.0.2.10", port_id=PORT, subnet_id=SUBNET, network_id=NETWORK)
         async with self.database.transaction() as tx:
-            await load_balancers.record_vip(tx, made["id"], vip)
+            await load_balancers.record_vip(tx, made["id"], vip, ())
         return made
 
     def refusal(self, reply: Reply) -> tuple[int, str]:
@@ -136,7 +136,7 @@ class MembersTests(NetworkCase):
         made = (await self.ask("POST", "loadbalancers", {"loadbalancer": described}, own)).body["loadbalancer"]
         vip = Vip(address="192.0.2.10", port_id=PORT, subnet_id=SUBNET, network_id=NETWORK)
         async with self.database.transaction() as tx:
-            await load_balancers.record_vip(tx, made["id"], vip)
+            await load_balancers.record_vip(tx, made["id"], vip, ())
         for headers, ports, status in ((own, 1, 200), (other, 0, 404)):
             self.assertEqual(len((await self.ask("GET", "/v2.0/networks", headers=headers)).body["networks"]), 1)
             for path in ("/v2.0/ports", f"/v2.0/ports?id={PORT}"):

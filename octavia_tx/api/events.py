@@ -1,0 +1,41 @@
+"""Changes of status as they happen, for operators: C{events}."""
+
+from __future__ import annotations
+
+from octavia_tx.api import query
+from octavia_tx.api.call import Answer, Call
+from octavia_tx.api.filters import text, uuid
+from octavia_tx.api.history import place
+from octavia_tx.api.hub import Reader
+from octavia_tx.api.resource import Document, Route
+from octavia_tx.db.events import Filter
+from octavia_tx.errors import InvalidInput
+from octavia_tx.model.event import KINDS
+
+_ARGUMENTS = ("project_id", "load_balancer_id", "kind", "last_event_id")
+
+
+async def _follow(call: Call) -> Answer:
+    """From now on, or from behind the event that C{Last-Event-ID} names; without end."""
+    given = query.only(call.arguments, *_ARGUMENTS)
+    wanted = Filter(
+        project_id=text("project_id", given["project_id"]) if "project_id" in given else None,
+        load_balancer_id=uuid("load_balancer_id", given["load_balancer_id"]) if "load_balancer_id" in given else None,
+        kinds=_kinds(given["kind"]) if "kind" in given else None,
+    )
+    where, last = ("header Last-Event-ID", call.last_event)
+    if not last:
+        where, last = "last_event_id", given.get("last_event_id")
+    start = await call.parts.hub.start(place(where, last) if last else None)
+    return Answer(200, feed=Reader(call.parts.hub, start, wanted))
+
+
+def _kinds(given: str) -> frozenset[str]:
+    kinds = frozenset(given.split(","))
+    if not kinds <= frozenset(KINDS):
+        raise InvalidInput("kind", given, f"one or more of {', '.join(KINDS)}")
+    return kinds
+
+
+_EVENTS = Document(summary="Changes of status as they happen, as Server-Sent Events.", arguments=_ARGUMENTS)
+ROUTES = (Route("GET", "events", _follow, _EVENTS),)

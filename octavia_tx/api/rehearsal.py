@@ -1,0 +1,89 @@
+"""
+Trying a change without making it: C{dry_run}.
+
+All of a request is done, inside its transaction as ever: what is refused is refused here too, in the same words. Before
+the transaction would be committed it is rolled back, and what was seen in it is told: nothing is written, nobody is
+notified, and no later request finds anything different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from difflib import unified_diff
+from typing import Any
+
+from attrs import define
+
+from octavia_tx.api.preview import PLACEHOLDER, Preview, preview, steps
+from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.db.database import Database
+from octavia_tx.db.rows import is_identifier
+from octavia_tx.db.transaction import Transaction
+from octavia_tx.interfaces import IPreview
+from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.tree import Tree
+
+
+class _TakenBack(Exception):
+    """It was seen what a change leads to."""
+
+
+@define
+class Rehearsal:
+    """
+    What a change was seen to do.
+
+    @ivar tried: whether it came to changing anything.
+    @ivar before, after: the load balancer's tree; C{None} where there's none.
+    @ivar amphorae: as the change leaves them.
+    """
+
+    tried: bool = False
+    before: Tree | None = None
+    after: Tree | None = None
+    amphorae: tuple[Amphora, ...] = ()
+
+    @asynccontextmanager
+    async def transaction(self, database: Database, load_balancer_id: str) -> AsyncIterator[Transaction]:
+        """
+        A transaction that is rolled back at its end.
+
+        @raise OctaviaError: what the transaction would have met.
+        """
+        with suppress(_TakenBack):
+            async with database.transaction() as tx:
+                if is_identifier(load_balancer_id):
+                    await amphorae.lock(tx, load_balancer_id=load_balancer_id)  # first, as everywhere
+                    await load_balancers.lock(tx, [load_balancer_id])
+                self.tried = True
+                self.before = self.after = await load_balancers.tree(tx, load_balancer_id)
+                yield tx
+                await tx.execute("rehearsal.check")
+                self.after = await load_balancers.tree(tx, load_balancer_id)
+                self.amphorae = await amphorae.of(tx, load_balancer_id)
+                raise _TakenBack
+
+    def told(self, by: IPreview, status: int, body: dict[str, Any] | None) -> dict[str, Any]:
+        """
+        What it would have come to.
+
+        @param status, body: of the answer that the change itself would have had.
+        """
+        amphora_id = self.amphorae[0].id if self.amphorae else PLACEHOLDER
+        before, after = (preview(by, tree, amphora_id) for tree in (self.before, self.after))
+        compared = {"amphora_id": amphora_id, **_compared(before, after)} if self.tried else None
+        told = {
+            "status": status,
+            "would_answer": body,
+            "configuration": compared,
+            "steps": steps(by, self.after, self.amphorae),
+        }
+        return {"dry_run": told}
+
+
+def _compared(before: Preview, after: Preview) -> dict[str, Any]:
+    lines = unified_diff(
+        (before.text or "").splitlines(keepends=True), (after.text or "").splitlines(keepends=True), "before", "after"
+    )
+    return {"before": before.text, "after": after.text, "diff": "".join(lines), "problem": after.problem}
