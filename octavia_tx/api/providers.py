@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
+from octavia_tx.api.filters import text
 from octavia_tx.api.resource import Document, Route, Verb
+from octavia_tx.api.shapes import TEXT, a_list, an_object, some
 
-_KEYS = frozenset({"name", "description"})
+_PROVIDER = an_object(name=TEXT, description=TEXT)
+_KEYS = frozenset(_PROVIDER["properties"])
 
 
 async def _list(call: Call) -> Answer:
@@ -24,22 +27,31 @@ def _capabilities(key: str) -> Verb:
         asked = query.shown_fields(tuple(pair for pair in call.arguments if pair[0] == "fields"), _KEYS)
         wanted = query.only(tuple(pair for pair in call.arguments if pair[0] != "fields"), *sorted(_KEYS))
         providers = call.parts.providers
-        of = providers.flavor_capabilities if key == "flavor_capabilities" else providers.zone_capabilities
+        of = providers.flavor_capabilities if key == _FLAVORS else providers.zone_capabilities
         shown = [{"name": name, "description": sentence} for name, sentence in of(call.ids["name"])]
         return Answer(200, {key: [asked.project(each) for each in shown if wanted.items() <= each.items()]})
 
     return capabilities
 
 
-_FLAVORS = Document(summary="What a provider's flavors may ask for.", arguments=("fields", "name", "description"))
-_ZONES = Document(summary="What a provider's zones may ask for.", arguments=("fields", "name", "description"))
+def _document(summary: str, key: str) -> Document:
+    shows = an_object(**{key: a_list(some(_PROVIDER))})
+    return Document(summary=summary, shows=shows, selects=_KEYS, arguments=dict.fromkeys(sorted(_KEYS), text))
+
+
+_FLAVORS, _ZONES = "flavor_capabilities", "availability_zone_capabilities"
 ROUTES = (
-    Route("GET", "providers", _list),
-    Route("GET", "providers/<name>/flavor_capabilities", _capabilities("flavor_capabilities"), _FLAVORS),
+    Route("GET", "providers", _list, _document("All providers.", "providers")),
     Route(
         "GET",
-        "providers/<name>/availability_zone_capabilities",
-        _capabilities("availability_zone_capabilities"),
-        _ZONES,
+        f"providers/<name>/{_FLAVORS}",
+        _capabilities(_FLAVORS),
+        _document("What a provider's flavors may ask for.", _FLAVORS),
+    ),
+    Route(
+        "GET",
+        f"providers/<name>/{_ZONES}",
+        _capabilities(_ZONES),
+        _document("What a provider's zones may ask for.", _ZONES),
     ),
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from attrs import frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
@@ -25,6 +25,7 @@ from octavia_tx.api import (
     listeners,
     loadbalancers,
     members,
+    openapi,
     pools,
     providers,
     query,
@@ -34,8 +35,8 @@ from octavia_tx.api import (
 from octavia_tx.api.call import Answer, Call, Parts, revisions
 from octavia_tx.api.codec import shown
 from octavia_tx.api.errors import fault
-from octavia_tx.api.policy import RULES, Rule
-from octavia_tx.api.resource import Route
+from octavia_tx.api.policy import RULES
+from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.types import canonical_uuid
 from octavia_tx.errors import Forbidden, OctaviaError
 from octavia_tx.model.caller import Caller
@@ -47,15 +48,8 @@ _RESOURCES = (
 )
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
-
-
-@frozen
-class Served:
-    """A route where it is served, and what it asks of callers."""
-
-    path: str
-    route: Route
-    rule: Rule
+_DISCOVERY = Document(summary="The versions of the API.", shows=versions.SHAPE)
+_DESCRIPTION = Document(summary="This document.", shows={"type": "object"})
 
 
 def served() -> tuple[Served, ...]:
@@ -66,8 +60,24 @@ def served() -> tuple[Served, ...]:
         for resource in _RESOURCES
         for route in resource.ROUTES
     )
-    discovery = Route("GET", "versions", versions.show_versions)
-    return tenants + tuple(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS)
+    discovery = Route("GET", "versions", versions.show_versions, _DISCOVERY)
+    described = Route("GET", "openapi.json", _describe, _DESCRIPTION)
+    return (
+        *tenants,
+        *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS),
+        Served("/v2/openapi.json", described, RULES["GET openapi.json"]),
+    )
+
+
+@cache
+def description() -> dict[str, Any]:
+    """What is served, as OpenAPI tells it."""
+    return openapi.document(served())
+
+
+async def _describe(call: Call) -> Answer:
+    query.only(call.arguments)
+    return Answer(200, description())
 
 
 class Api:

@@ -16,7 +16,8 @@ from zope.interface import implementer
 
 from octavia_tx.api.call import Parts
 from octavia_tx.api.front import BoundedRequest
-from octavia_tx.api.root import Api, Served
+from octavia_tx.api.resource import Served
+from octavia_tx.api.root import Api
 from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
