@@ -21,7 +21,7 @@ _DECODED: Final[Mapping[Decode, Schema]] = {
     filters.text: _PRINTED,
     filters.yes_or_no: _FLAG,
     filters.integer: {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    filters.number: {"type": "number", "minimum": -(2**63), "exclusiveMaximum": 2**63},
+    filters.number: {"type": "number"},
     filters.address: {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]},
     filters.moment: {"type": "string", "format": "date-time"},
     filters.as_json: {"type": "string", "contentMediaType": "application/json"},
@@ -33,13 +33,19 @@ _TAGS: Final = {
     "not-tags": "Objects that don't have all of these tags.",
     "not-tags-any": "Objects that have none of these tags.",
 }
-_WHOLE: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": -(10**17), "maximum": 10**17}, {"const": "infinite"}]}
+_WHOLE: Final[Schema] = {
+    "anyOf": [{"type": "integer", "minimum": 1 - 10**17, "maximum": 10**18 - 1}, {"const": "infinite"}]
+}
 
 IF_MATCH: Final[Parameter] = {
     "name": "If-Match",
     "in": "header",
     "description": "The revision that is to be changed, as an ETag told it. Another one: 412, and nothing is done.",
-    "schema": {"type": "string", "pattern": r'^(?:\*|(?:W/)?"[0-9]+"(?:, ?(?:W/)?"[0-9]+")*)$'},
+    "schema": {
+        "type": "string",
+        "pattern": r'^(?:\*|(?:W/)?"[0-9]+"(?:, ?(?:W/)?"[0-9]+")*)$',
+        "examples": ['"7"', "*"],
+    },
 }
 REQUEST_ID: Final[Mapping[str, Parameter]] = {
     "X-Openstack-Request-Id": {
