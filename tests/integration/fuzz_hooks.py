@@ -76,8 +76,12 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     kind = next((part for part in reversed(case.path.split("/")) if part in _THERE), "")
     batch = case.method == "PUT" and kind == "members" and "id" not in case.path_parameters
     there = _GOING if case.method == "DELETE" else _THERE
+    named = not case.meta.is_negative_at(ParameterLocation.PATH)
     for name, value in (case.path_parameters or {}).items():
-        case.path_parameters[name] = _known(value, there.get(kind if name == "id" else name), batch)
+        if name in ("name", "project_id") and named:
+            case.path_parameters[name] = there[kind][0]
+        else:
+            case.path_parameters[name] = _known(value, there.get(kind if name == "id" else name), batch)
     if isinstance(case.body, dict):
         if not case.meta.is_negative_at(ParameterLocation.BODY):
             case.body = _few(case.body, _needed(case), number) if number % 3 else case.body
@@ -95,7 +99,7 @@ def whole_objects(ctx: Any, response: Any, case: Any) -> None:
     if response.status_code != 200 or "fields" in (case.query or {}):
         return
     for name, value in response.json().items():
-        key = {"l7policies": "l7policy"}.get(name, name.removesuffix("s"))
+        key = "l7policy" if name == "l7policies" else name.removesuffix("s")
         for each in value if isinstance(value, list) else [value]:
             if key in schemas:
                 assert each.keys() == schemas[key]["properties"].keys(), f"{name}: {sorted(each)}"

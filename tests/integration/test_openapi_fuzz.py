@@ -8,10 +8,10 @@ how many to make up for each operation, it does so for all of them, and that tak
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -80,7 +80,7 @@ class _Fuzzed(ApiCase):
         process = reactor.spawnProcess(watch, command[0], command, env=environment, path=str(directory))
 
         def end() -> Deferred[int | None]:
-            with suppress(ProcessExitedAlready):
+            with contextlib.suppress(ProcessExitedAlready):
                 process.signalProcess("KILL")
             return watch.ended
 
@@ -107,7 +107,27 @@ class _Fuzzed(ApiCase):
             "healthmonitors": [monitor["id"]],
             **dict.fromkeys(("l7policies", "l7policy_id"), [policy["id"]]),
             "rules": [rule["id"]],
+            **await self._offered(str(last)),
+            "quotas": ["default"],
+            "providers": ["amphora"],
             **dict.fromkeys(("vip_subnet_id", "subnet_id"), [SUBNET]),
+        }
+
+    async def _offered(self, name: str) -> dict[str, list[str]]:
+        """What operators offer, by the names that paths and bodies refer to it by."""
+        given = {"name": name, "provider_name": "amphora"}
+        profile = await self.make("flavorprofile", flavor_data="{}", **given)
+        flavor = await self.make("flavor", name=name, flavor_profile_id=profile["id"])
+        zones = await self.make(
+            "availability_zone_profile", "availabilityzoneprofiles", availability_zone_data="{}", **given
+        )
+        where = {"name": name, "availability_zone_profile_id": zones["id"]}
+        await self.make("availability_zone", "availabilityzones", **where)
+        return {
+            **dict.fromkeys(("flavorprofiles", "flavor_profile_id"), [profile["id"]]),
+            **dict.fromkeys(("flavors", "flavor_id"), [flavor["id"]]),
+            **dict.fromkeys(("availabilityzoneprofiles", "availability_zone_profile_id"), [zones["id"]]),
+            "availabilityzones": [name],
         }
 
     async def _check(self, *options: str) -> None:
