@@ -100,9 +100,9 @@ def moment(where: str, given: str) -> datetime:
     """A moment, in UTC unless it says otherwise."""
     try:
         found = datetime.fromisoformat(given)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(where, given, "a moment in UTC as 2030-12-31T23:59:59") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def as_json(where: str, given: str) -> str:

@@ -88,7 +88,7 @@ def of_query(route: Route, document: Document) -> Iterator[Parameter]:
 
 def _of_list(resource: Resource[Any]) -> Iterator[Parameter]:
     sortable = sorted(name for name, known in resource.filters.items() if known.sorts)
-    yield from _paging(sortable)
+    yield from _paging(sortable, _marker(resource))
     yield _fields(resource.encode.keys)
     if "project_id" in resource.encode.keys:
         for name in ("project_id", "tenant_id"):
@@ -116,13 +116,18 @@ def _fields(keys: Iterable[str]) -> Parameter:
     return _argument("fields", words, "Show only these fields. It may be repeated.", explode=True)
 
 
-def _paging(sortable: list[str]) -> Iterator[Parameter]:
+def _marker(resource: Resource[Any]) -> Schema:
+    """How an object of a list is named."""
+    return UUID if names_object(resource.key) else _PRINTED
+
+
+def _paging(sortable: list[str], marker: Schema) -> Iterator[Parameter]:
     words = list(DIRECTIONS)
     ordered = {"type": "string", "pattern": f"^(?:{'|'.join(sortable)})(?::(?:{'|'.join(words)}))?$"}
     schemas: Mapping[str, tuple[Schema, str]] = {
         "limit": (_WHOLE, "How many at most; less than one, or infinite: all."),
-        "marker": (UUID, "The last object of the page before."),
-        "marker_position": ({"type": "string"}, "Where that stood, as a link of this API says it."),
+        "marker": (marker, "The last object of the page before."),
+        "marker_position": (_PRINTED, "Where that stood, as a link of this API says it."),
         "page_reverse": ({"type": "string", "enum": ["true", "false", "True", "False"]}, "The page before the marker."),
         "sort": (a_list(ordered, minItems=1), "Keys, each with or without a direction."),
         "sort_key": (a_list({"type": "string", "enum": sortable}, minItems=1), "Keys, where sort isn't given."),

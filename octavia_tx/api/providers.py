@@ -12,9 +12,15 @@ _PROVIDER = an_object(name=TEXT, description=TEXT)
 _KEYS = frozenset(_PROVIDER["properties"])
 
 
+def _asked(call: Call) -> tuple[query.Query, dict[str, str]]:
+    """Which fields to show, and what they have to be."""
+    chosen = tuple(pair for pair in call.arguments if pair[0] == "fields")
+    wanted = query.only(tuple(pair for pair in call.arguments if pair[0] != "fields"), *sorted(_KEYS))
+    return query.shown_fields(chosen, _KEYS), {name: text(name, value) for name, value in wanted.items()}
+
+
 async def _list(call: Call) -> Answer:
-    wanted = {name: value for name, value in call.arguments if name in _KEYS}
-    asked = query.shown_fields(tuple(pair for pair in call.arguments if pair[0] not in _KEYS), _KEYS)
+    asked, wanted = _asked(call)
     all_ = [{"name": name, "description": sentence} for name, sentence in call.parts.providers.descriptions()]
     shown = [asked.project(provider) for provider in all_ if wanted.items() <= provider.items()]
     return Answer(200, {"providers": shown})
@@ -24,8 +30,7 @@ def _capabilities(key: str) -> Verb:
     """What a provider's flavors or zones may ask for, from the schema that its driver publishes."""
 
     async def capabilities(call: Call) -> Answer:
-        asked = query.shown_fields(tuple(pair for pair in call.arguments if pair[0] == "fields"), _KEYS)
-        wanted = query.only(tuple(pair for pair in call.arguments if pair[0] != "fields"), *sorted(_KEYS))
+        asked, wanted = _asked(call)
         providers = call.parts.providers
         of = providers.flavor_capabilities if key == _FLAVORS else providers.zone_capabilities
         shown = [{"name": name, "description": sentence} for name, sentence in of(call.ids["name"])]

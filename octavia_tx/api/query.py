@@ -106,7 +106,7 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
         elif name in TAGS and tagged:
             tags.setdefault(name, []).extend(text(name, value).split(","))  # separated by commas, or given again
         elif name in PAGING:
-            paging[name] = value
+            paging[name] = text(name, value)
         elif name in filters:
             conditions.append(filters[name].condition(name, value))
         else:

@@ -43,6 +43,7 @@ class ListTests(SynchronousTestCase):
             (b"/?pool=", Condition("empty", "pool_id")),
             (b"/?address=2001:DB8::1", Condition("equals", "address", "2001:db8::1")),
             (b"/?created_at=2030-01-02T03:04:05", Condition("equals", "created_at", MOMENT)),
+            (b"/?created_at=2030-01-01T10:14:05-16:50", Condition("equals", "created_at", MOMENT)),
         ):
             self.assertEqual(read(uri).conditions, (expected,), uri)
 
@@ -53,7 +54,17 @@ class ListTests(SynchronousTestCase):
         self.assertEqual(asked.marker_position, "x")
 
     def test_a_value_that_nothing_could_have_is_named(self) -> None:
-        for uri in (b"weight=x", b"weight=1e3", b"backup=2", b"pool=p", b"address=x", b"created_at=x", b"name=%00"):
+        for uri in (
+            b"weight=x",
+            b"weight=1e3",
+            b"backup=2",
+            b"pool=p",
+            b"address=x",
+            b"created_at=x",
+            b"created_at=0001-01-01T00:00%2B01:00",
+            b"name=%00",
+            b"marker=%00",
+        ):
             error = self.assertRaises(InvalidInput, read, b"/?" + uri)
             self.assertEqual(error.field, uri.partition(b"=")[0].decode())
 
