@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.codec import Encoder, Fields, instant
+from octavia_tx.api.codec import Encoder, Fields, Made, instant, same
 from octavia_tx.api.filters import Filter, named, text
 from octavia_tx.api.resource import Document, Resource, Route
+from octavia_tx.api.shapes import TEXT, UUID, a_list, an_object, nullable, with_keys
 from octavia_tx.api.stats import traffic
 from octavia_tx.db import amphorae, failover, statistics
 from octavia_tx.errors import Conflict, NotFound
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.resources import Statistics
 from octavia_tx.model.statuses import AmphoraState
 
 STATUSES: Final[Mapping[AmphoraState, str]] = {
@@ -42,6 +44,10 @@ def _never(where: str, given: str) -> bool:
     return given.lower() in ("false", "0", "no", "")
 
 
+_STATUS = {"type": "string", "enum": [*dict.fromkeys(STATUSES.values())]}
+_FLAG = {"type": "string", "enum": ["true", "false"]}
+_NOTHING = Made(lambda amphora: None, {"type": "null"})
+
 encode = Encoder(
     "cached_zone",
     "compute_flavor",
@@ -54,15 +60,15 @@ encode = Encoder(
     "role",
     "vrrp_ip",
     "vrrp_port_id",
-    cert_busy=lambda amphora: False,
+    cert_busy=Made(lambda amphora: False, {"const": False}),
     cert_expiration=instant("cert_expiration"),
     created_at=instant("created_at"),
-    loadbalancer_id=lambda amphora: amphora.load_balancer_id,
-    status=lambda amphora: STATUSES[amphora.state],
+    loadbalancer_id=same("load_balancer_id"),
+    status=Made(lambda amphora: STATUSES[amphora.state], _STATUS),
     updated_at=instant("updated_at"),
-    vrrp_id=lambda amphora: None,
-    vrrp_interface=lambda amphora: None,
-    vrrp_priority=lambda amphora: None,
+    vrrp_id=_NOTHING,
+    vrrp_interface=_NOTHING,
+    vrrp_priority=_NOTHING,
 )
 
 RESOURCE: Resource[Amphora] = Resource(
@@ -78,11 +84,11 @@ RESOURCE: Resource[Amphora] = Resource(
         "loadbalancer_id": named("load_balancer_id"),
         "load_balancer_id": named("load_balancer_id"),
         "project_id": Filter("load_balancer_id", text, "of_project"),
-        "status": Filter("state", _states, "among", sorts=True),
-        "cert_busy": Filter("id", _never, "holds"),
-        "vrrp_id": Filter("id", _nothing, "holds"),
-        "vrrp_interface": Filter("id", _nothing, "holds"),
-        "vrrp_priority": Filter("id", _nothing, "holds"),
+        "status": Filter("state", _states, "among", sorts=True, told=_STATUS),
+        "cert_busy": Filter("id", _never, "holds", told=_FLAG),
+        "vrrp_id": Filter("id", _nothing, "holds", told=TEXT),
+        "vrrp_interface": Filter("id", _nothing, "holds", told=TEXT),
+        "vrrp_priority": Filter("id", _nothing, "holds", told=TEXT),
     },
 )
 
@@ -141,9 +147,17 @@ async def _configure(call: Call) -> Answer:
     return Answer(202)
 
 
+_STATS = Document(
+    summary="What an amphora has carried, by listener.",
+    shows=an_object(
+        amphora_stats=a_list(
+            with_keys(traffic.shape(Statistics), id=UUID, listener_id=UUID, loadbalancer_id=nullable(UUID))
+        )
+    ),
+)
 ROUTES = (
     *RESOURCE.routes(delete=_delete),
-    Route("GET", "amphorae/<id>/stats", _stats, Document(summary="What an amphora has carried, by listener.")),
+    Route("GET", "amphorae/<id>/stats", _stats, _STATS),
     Route("PUT", "amphorae/<id>/failover", _failover, Document(summary="Replace an amphora.", status=202)),
     Route("PUT", "amphorae/<id>/config", _configure, Document(summary="Renew its agent's settings.", status=202)),
 )

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
+from octavia_tx.api import shapes
 from octavia_tx.api.types import Text, Type
 from octavia_tx.errors import InvalidInput, MissingField, UnknownField
 
 Getter = Callable[[Any], Any]
+Variant = Literal["create", "change", "nested"]
 
 
 @frozen
@@ -76,6 +78,11 @@ class Fields:
     @_changeable.default
     def _later(self) -> dict[str, Field]:
         return {f.name: f for f in self.every if f.change}
+
+    def taken(self, variant: Variant) -> tuple[Field, ...]:
+        """Those that are known in a new object, in a change, or in a new object inside a full tree."""
+        known = {"create": self._creatable, "change": self._changeable, "nested": self._nested}
+        return tuple(known[variant].values())
 
     def create(self, given: Any, where: str = "") -> dict[str, Any]:
         """All values of a new object that stands for itself."""
@@ -137,6 +144,18 @@ class Nested:
         return self.fields.nested(given, where)
 
 
+@frozen
+class Made:
+    """
+    What an answer shows otherwise than as an attribute is.
+
+    @ivar shape: its JSON schema; or the name of the attribute whose shape it has.
+    """
+
+    get: Getter
+    shape: shapes.Schema | str
+
+
 class Encoder:
     """
     A model's values as JSON objects.
@@ -145,12 +164,12 @@ class Encoder:
     @ivar made: what is shown otherwise, by key.
     """
 
-    def __init__(self, *plain: str, **made: Getter) -> None:
+    def __init__(self, *plain: str, **made: Made) -> None:
         self.plain = plain
         self.made = made
         self.keys = frozenset(plain) | made.keys()
         self._values = attrgetter(*plain)
-        self._made = tuple(made.items())
+        self._made = tuple((key, how.get) for key, how in made.items())
 
     def __call__(self, value: Any) -> dict[str, Any]:
         shown = dict(zip(self.plain, self._values(value), strict=True))
@@ -158,24 +177,51 @@ class Encoder:
             shown[key] = getter(value)
         return shown
 
+    def shape(self, model: type) -> shapes.Schema:
+        """The JSON schema of what a value of that class becomes."""
+        properties = {name: shapes.attribute(model, name) for name in self.plain}
+        for key, how in self.made.items():
+            properties[key] = how.shape if isinstance(how.shape, dict) else shapes.attribute(model, how.shape)
+        return shapes.an_object(**dict(sorted(properties.items())))
 
-def instant(name: str) -> Getter:
+
+def instant(name: str) -> Made:
     """A moment in UTC to the second, without a zone, as clients expect it."""
 
     def getter(value: Any) -> str | None:
         at: datetime | None = getattr(value, name)
         return None if at is None else at.isoformat()[:19]
 
-    return getter
+    return Made(getter, name)
 
 
-def reference(name: str) -> Getter:
+_REFERENCE = shapes.an_object(id=shapes.UUID)
+
+
+def reference(name: str) -> Made:
     """A list with the one object whose id the attribute holds."""
     get = attrgetter(name)
-    return lambda value: [{"id": get(value)}]
+    return Made(lambda value: [{"id": get(value)}], shapes.a_list(_REFERENCE, minItems=1, maxItems=1))
 
 
-def references(name: str) -> Getter:
+def references(name: str) -> Made:
     """A list of the objects whose ids the attribute holds."""
     get = attrgetter(name)
-    return lambda value: [{"id": identifier} for identifier in get(value)]
+    return Made(lambda value: [{"id": identifier} for identifier in get(value)], shapes.a_list(_REFERENCE))
+
+
+def same(name: str) -> Made:
+    """An attribute under another name."""
+    return Made(attrgetter(name), name)
+
+
+def part(name: str) -> Made:
+    """An attribute that holds a value of several fields, or none."""
+    get = attrgetter(name)
+    return Made(lambda value: None if get(value) is None else asdict(get(value)), name)
+
+
+def parts(name: str) -> Made:
+    """An attribute that holds several such values."""
+    get = attrgetter(name)
+    return Made(lambda value: [asdict(each) for each in get(value)], name)

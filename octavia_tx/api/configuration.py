@@ -7,6 +7,7 @@ from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.loadbalancers import RESOURCE
 from octavia_tx.api.preview import PLACEHOLDER, preview
 from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import INTEGER, TEXT, UUID, a_list, an_object, nullable
 from octavia_tx.db import amphorae, load_balancers
 from octavia_tx.errors import NotFound
 from octavia_tx.model.statuses import AmphoraState
@@ -43,5 +44,13 @@ async def _show(call: Call) -> Answer:
     return Answer(200, {"configuration": configuration}, tree.load_balancer.revision)
 
 
-_CONFIGURATION = Document(summary="The configuration that a load balancer's amphorae should run.")
+_AMPHORA = an_object(id=UUID, haproxy=nullable(TEXT), problem=nullable(TEXT))
+_CONFIGURATION = Document(
+    summary="The configuration that a load balancer's amphorae should run.",
+    shows=an_object(
+        configuration=an_object(
+            load_balancer_id=UUID, revision=INTEGER, applied_revision=INTEGER, amphorae=a_list(_AMPHORA, minItems=1)
+        )
+    ),
+)
 ROUTES = (Route("GET", "loadbalancers/<id>/configuration", _show, _CONFIGURATION),)

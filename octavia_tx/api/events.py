@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.filters import text, uuid
+from octavia_tx.api.filters import Decode, text, uuid
 from octavia_tx.api.history import place
 from octavia_tx.api.hub import Reader
 from octavia_tx.api.resource import Document, Route
@@ -12,7 +14,7 @@ from octavia_tx.db.events import Filter
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.event import KINDS
 
-_ARGUMENTS = ("project_id", "load_balancer_id", "kind", "last_event_id")
+_ARGUMENTS: Mapping[str, Decode] = {"project_id": text, "load_balancer_id": uuid, "kind": text, "last_event_id": text}
 
 
 async def _follow(call: Call) -> Answer:
@@ -37,5 +39,10 @@ def _kinds(given: str) -> frozenset[str]:
     return kinds
 
 
-_EVENTS = Document(summary="Changes of status as they happen, as Server-Sent Events.", arguments=_ARGUMENTS)
+_EVENTS = Document(
+    summary="Changes of status as they happen, as Server-Sent Events; without end.",
+    arguments=_ARGUMENTS,
+    shows={"type": "string"},
+    media="text/event-stream",
+)
 ROUTES = (Route("GET", "events", _follow, _EVENTS),)

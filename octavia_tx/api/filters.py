@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -25,12 +24,14 @@ class Filter:
 
     @ivar column: what it is about; C{how}: the kind of condition, see C{sql/condition.sql}.
     @ivar sorts: whether lists may be sorted by it, too.
+    @ivar told: how what it takes is described, as JSON schema, where C{decode} is its own.
     """
 
     column: str
     decode: Decode
     how: str = "equals"
     sorts: bool = False
+    told: Mapping[str, Any] | None = None
 
     def condition(self, where: str, given: str) -> Condition:
         """
@@ -66,17 +67,28 @@ def yes_or_no(where: str, given: str) -> bool:
     return words[given.lower()]
 
 
-def _number(kind: type[int] | type[float], where: str, given: str) -> float:
+def integer(where: str, given: str) -> float:
+    """A whole number."""
+    return _number(int, where, given, "an integer")
+
+
+def number(where: str, given: str) -> float:
+    """Any number."""
+    return _number(float, where, given, "a number")
+
+
+def _number(kind: type[int] | type[float], where: str, given: str, accepted: str) -> float:
     try:
-        number = kind(given) if len(given) < 40 and given.isascii() and "_" not in given else None
+        found = kind(given) if len(given) < 40 and given.isascii() and "_" not in given else None
     except ValueError:
-        number = None
-    if number is None or not -(2**63) <= number < 2**63:
-        raise InvalidInput(where, given, "an integer" if kind is int else "a number")
-    return number
+        found = None
+    if found is None or not -(2**63) <= found < 2**63:
+        raise InvalidInput(where, given, accepted)
+    return found
 
 
-def _address(where: str, given: str) -> str:
+def address(where: str, given: str) -> str:
+    """An IP address."""
     try:
         found = ip_address(given)
     except ValueError:
@@ -86,15 +98,17 @@ def _address(where: str, given: str) -> str:
     return str(found)
 
 
-def _moment(where: str, given: str) -> datetime:
+def moment(where: str, given: str) -> datetime:
+    """A moment, in UTC unless it says otherwise."""
     try:
         found = datetime.fromisoformat(given)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(where, given, "a moment in UTC as 2030-12-31T23:59:59") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _json(where: str, given: str) -> str:
+def as_json(where: str, given: str) -> str:
+    """JSON, in its one spelling."""
     try:
         return json.dumps(json.loads(text(where, given)))
     except (ValueError, RecursionError):
@@ -103,14 +117,14 @@ def _json(where: str, given: str) -> str:
 
 # By the beginning of a field's annotation: the kind of condition, how values are read, whether lists are sorted by it.
 _BY_TYPE: tuple[tuple[str, Any, Any, Any], ...] = (
-    ("tuple[AdditionalVip", "equals", _json, False),
+    ("tuple[AdditionalVip", "equals", as_json, False),
     ("tuple", "contains", text, False),
-    ("dict", "equals", _json, False),
-    ("SessionPersistence", "equals", _json, False),
+    ("dict", "equals", as_json, False),
+    ("SessionPersistence", "equals", as_json, False),
     ("bool", "equals", yes_or_no, True),
-    ("int", "equals", partial(_number, int), True),
-    ("float", "equals", partial(_number, float), True),
-    ("datetime", "equals", _moment, True),
+    ("int", "equals", integer, True),
+    ("float", "equals", number, True),
+    ("datetime", "equals", moment, True),
     ("", "equals", text, True),
 )
 
@@ -122,7 +136,7 @@ def _of(name: str, annotation: str) -> Filter:
         if name == "id" or (name.endswith("_id") and name not in ("project_id", "compute_id", "image_id")):
             return Filter(name, uuid, sorts=True)
         if name.endswith(("address", "_ip")):
-            return Filter(name, _address, sorts=True)
+            return Filter(name, address, sorts=True)
     return next(
         Filter(name, decode, how, sorts) for kind, how, decode, sorts in _BY_TYPE if annotation.startswith(kind)
     )
@@ -141,7 +155,7 @@ def filters_of(model: type[AttrsInstance], shown: Iterable[str], further: Mappin
 
 
 ORDERED: Mapping[str, Filter] = {
-    "created_at": Filter("created_at", _moment, sorts=True),
+    "created_at": Filter("created_at", moment, sorts=True),
     "id": Filter("id", uuid, sorts=True),
 }
 """By what every list is sorted in the end; for objects whose answers don't show it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from octavia_tx.api import changes, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant, reference
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant, reference, same
 from octavia_tx.api.filters import named
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
@@ -71,7 +71,7 @@ _encode = Encoder(
     "url_path",
     created_at=instant("created_at"),
     pools=reference("pool_id"),
-    tenant_id=lambda monitor: monitor.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 

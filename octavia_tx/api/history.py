@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from attrs import asdict
+from attrs import asdict, fields
 
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import instant
-from octavia_tx.api.filters import yes_or_no
-from octavia_tx.api.hub import shown
+from octavia_tx.api.filters import Decode, integer, text, yes_or_no
+from octavia_tx.api.hub import EVENT, shown
 from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import LINK, a_list, an_object, attribute
 from octavia_tx.db import events
 from octavia_tx.errors import InvalidInput, NotFound
 from octavia_tx.model.event import Event, Known, Place
 
 _USUAL, _MOST = 1000, 10_000
-_ARGUMENTS = ("below", "limit", "marker", "page_reverse")
+_ARGUMENTS: Mapping[str, Decode] = {"below": yes_or_no, "limit": integer, "marker": text, "page_reverse": yes_or_no}
 _error_at = instant("last_error_at")
 
 
@@ -65,7 +67,7 @@ def _limit(given: str | None) -> int:
 
 
 def _object(known: Known) -> dict[str, Any]:
-    return {**asdict(known), "last_error_at": _error_at(known)}
+    return {**asdict(known), "last_error_at": _error_at.get(known)}
 
 
 def _links(call: Call, page: tuple[Event, ...], *, before: bool, after: bool) -> list[dict[str, str]]:
@@ -79,5 +81,15 @@ def _links(call: Call, page: tuple[Event, ...], *, before: bool, after: bool) ->
     return links
 
 
-_HISTORY = Document(summary="What happened to an object, and its last error.", arguments=_ARGUMENTS)
+_HISTORY = Document(
+    summary="What happened to an object, and its last error.",
+    arguments=_ARGUMENTS,
+    shows=an_object(
+        history=an_object(
+            object=an_object(**{each.name: attribute(Known, each.name) for each in fields(Known)}),
+            events=a_list(EVENT),
+        ),
+        history_links=a_list(LINK),
+    ),
+)
 ROUTES = (Route("GET", "history/<id>", _show, _HISTORY),)

@@ -13,13 +13,14 @@ import json
 from datetime import datetime
 from typing import Any
 
-from attrs import asdict
+from attrs import asdict, fields
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from octavia_tx import tracing
+from octavia_tx.api.shapes import an_object, attribute
 from octavia_tx.api.stream import Outlet
 from octavia_tx.db import events
 from octavia_tx.db.database import Database
@@ -31,6 +32,14 @@ CHANNEL = "octavia_tx_event"
 
 _log = Logger()
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+EVENT = an_object(
+    id={"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+    at={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$"},
+    **{each.name: attribute(Event, each.name) for each in fields(Event) if each.name not in ("place", "at")},
+)
+"""An event, as it is shown."""
 
 
 def frame(event: Event) -> bytes:

@@ -9,7 +9,7 @@ from attrs import evolve
 from octavia_tx.api import changes, l7rules, pools, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, references
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, references, same
 from octavia_tx.api.filters import Filter, named, uuid
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
@@ -62,7 +62,7 @@ _encode = Encoder(
     "tags",
     created_at=instant("created_at"),
     rules=references("rule_ids"),
-    tenant_id=lambda policy: policy.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from octavia_tx.api import changes, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant, same
 from octavia_tx.api.filters import Filter, named, text
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
@@ -45,7 +45,7 @@ _encode = Encoder(
     "type",
     "value",
     created_at=instant("created_at"),
-    tenant_id=lambda rule: rule.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 

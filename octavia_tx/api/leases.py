@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octavia_tx.api.codec import Encoder, Fields, instant
+from octavia_tx.api.codec import Encoder, Fields, instant, same
 from octavia_tx.api.filters import Filter, named, text, uuid
 from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.db import convergences
@@ -23,7 +23,7 @@ RESOURCE: Resource[Convergence] = Resource(
         due_at=instant("due_at"),
         expires_at=instant("expires_at"),
         last_error_at=instant("last_error_at"),
-        load_balancer_id=lambda convergence: convergence.id,
+        load_balancer_id=same("id"),
         pending_since=instant("pending_since"),
     ),
     rows=convergences.rows,

@@ -6,14 +6,13 @@ from typing import Any
 
 from attrs import evolve
 
-from octavia_tx.api import changes, l7policies, pools, query
+from octavia_tx.api import changes, l7policies, pools, query, stats
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references, same
 from octavia_tx.api.filters import named
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Document, Resource, Route
-from octavia_tx.api.stats import statistics_of
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import Growing, PoolName, planter
 from octavia_tx.api.types import CIPHERS, Cidr, Flag, Integer, ListOf, OneOf, Switches, Text, Uuid
@@ -100,7 +99,7 @@ _encode = Encoder(
     created_at=instant("created_at"),
     l7policies=references("l7policy_ids"),
     loadbalancers=reference("load_balancer_id"),
-    tenant_id=lambda listener: listener.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 
@@ -212,8 +211,8 @@ async def _delete(call: Call) -> Answer:
     return Answer(204)
 
 
-_STATS = Document(summary="What a listener has carried.")
+_STATS = Document(summary="What a listener has carried.", shows=stats.SHAPE)
 ROUTES = (
     *RESOURCE.routes(create=_create, change=_change, delete=_delete),
-    Route("GET", "listeners/<id>/stats", statistics_of(RESOURCE.found, statistics.of_listener), _STATS),
+    Route("GET", "listeners/<id>/stats", stats.statistics_of(RESOURCE.found, statistics.of_listener), _STATS),
 )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import asdict, evolve
+from attrs import evolve
 
-from octavia_tx.api import changes, listeners, pools, query
+from octavia_tx.api import changes, listeners, pools, query, stats, statuses
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, references
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, parts, references, same
 from octavia_tx.api.filters import yes_or_no
 from octavia_tx.api.flavor_choice import choose
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Document, Resource, Route
-from octavia_tx.api.stats import statistics_of
-from octavia_tx.api.statuses import status_tree
+from octavia_tx.api.schemas import nested
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.api.types import Address, Flag, ListOf, Text, Uuid
@@ -37,6 +36,8 @@ class _FurtherVip:
     """A further front-end address."""
 
     accepted = "an object with subnet_id, ip_address or port_id"
+    fields = _ADDITIONAL_VIP
+    schema = nested(_ADDITIONAL_VIP)
 
     def decode(self, given: Any, where: str) -> AdditionalVip:
         return AdditionalVip(**_ADDITIONAL_VIP.create(given, where))
@@ -84,11 +85,11 @@ _encode = Encoder(
     "vip_sg_ids",
     "vip_subnet_id",
     "vip_vnic_type",
-    additional_vips=lambda load_balancer: [asdict(vip) for vip in load_balancer.additional_vips],
+    additional_vips=parts("additional_vips"),
     created_at=instant("created_at"),
     listeners=references("listener_ids"),
     pools=references("pool_ids"),
-    tenant_id=lambda load_balancer: load_balancer.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 
@@ -199,16 +200,16 @@ async def _statuses(call: Call) -> Answer:
         tree = await load_balancers.tree(tx, load_balancer.id)
     if tree is None:
         raise NotFound(RESOURCE.kind, load_balancer.id)
-    return Answer(200, status_tree(tree))
+    return Answer(200, statuses.status_tree(tree))
 
 
-_STATUSES = Document(summary="Both statuses of a load balancer and all that hangs on it.")
+_STATUSES = Document(summary="Both statuses of a load balancer and all that hangs on it.", shows=statuses.SHAPE)
 _FAILOVER = Document(summary="Replace a load balancer's amphorae.", status=202)
-_STATS = Document(summary="What a load balancer's listeners have carried.")
+_STATS = Document(summary="What a load balancer's listeners have carried.", shows=stats.SHAPE)
 ROUTES = (
-    *RESOURCE.routes(create=_create, change=_change, delete=_delete),
+    *RESOURCE.routes(create=_create, change=_change, delete=_delete, deleting={"cascade": yes_or_no}),
     Route("GET", "loadbalancers/<id>/status", _statuses, _STATUSES),
     Route("GET", "loadbalancers/<id>/statuses", _statuses, _STATUSES),
     Route("PUT", "loadbalancers/<id>/failover", _failover, _FAILOVER),
-    Route("GET", "loadbalancers/<id>/stats", statistics_of(RESOURCE.found, statistics.of_load_balancer), _STATS),
+    Route("GET", "loadbalancers/<id>/stats", stats.statistics_of(RESOURCE.found, statistics.of_load_balancer), _STATS),
 )

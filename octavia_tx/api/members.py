@@ -8,20 +8,18 @@ from octavia_tx.api import changes, query
 from octavia_tx.api.batch import replace
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, instant, same
 from octavia_tx.api.filters import yes_or_no
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import planter
-from octavia_tx.api.types import Address, Flag, Integer, ListOf, Text, Uuid
+from octavia_tx.api.types import LONGEST_LIST, Address, Flag, Integer, ListOf, Text, Uuid
 from octavia_tx.db import members
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import InvalidInput, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.resources import Member, Pool
-
-_MOST = 10_000  # members in one batch
 
 FIELDS = Fields(
     "member",
@@ -58,7 +56,7 @@ _encode = Encoder(
     "vnic_type",
     "weight",
     created_at=instant("created_at"),
-    tenant_id=lambda member: member.project_id,
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 
@@ -143,8 +141,8 @@ async def _wanted(call: Call) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     given = call.given("members")
     if not isinstance(given, list):
         raise RequestError('The body has to be {"members": […]}, with a list.')
-    if len(given) > _MOST:
-        raise InvalidInput("members", f"{len(given)} members", f"at most {_MOST} in one batch")
+    if len(given) > LONGEST_LIST:
+        raise InvalidInput("members", f"{len(given)} members", f"at most {LONGEST_LIST} in one batch")
     wanted = []
     subnets = Subnets(call.parts.network)
     for at, item in enumerate(given):
@@ -187,7 +185,7 @@ _BATCH = Document(
     takes=FIELDS,
     creates=True,
     many=True,
-    arguments=("additive_only",),
+    arguments={"additive_only": yes_or_no},
 )
 ROUTES = (
     *RESOURCE.routes(create=_create, change=_change, delete=_delete),

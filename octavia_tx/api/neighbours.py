@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from octavia_tx.api import network, projects
 from octavia_tx.api.policy import RULES
-from octavia_tx.api.resource import Route
-from octavia_tx.api.root import Served
+from octavia_tx.api.resource import Route, Served
 
 _NETWORKS = (f"/{network.ROOT}/v2.0", "/v2.0", "/v2")
 """The last ones for clients that know of a single endpoint: beside the load balancers, as if all were one service."""

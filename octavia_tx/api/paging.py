@@ -2,7 +2,7 @@
 Pages of a list: which objects are on one, and the links to those beside it.
 
 A page is told by the object that it comes after. Should that be gone by the time the next page is asked for, the link's
-C{position} still says where it stood, so that a client may delete what it lists.
+C{marker_position} still says where it stood, so that a client may delete what it lists.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from octavia_tx.errors import InvalidInput
 
 Value = TypeVar("Value")
 _ID = Order("id")
-_LINKED = ("marker", "page_reverse", "position")
+_LINKED = ("marker", "marker_position", "page_reverse")
 
 
 @frozen
@@ -83,7 +83,7 @@ def links(call: Call, asked: Page[Any]) -> list[dict[str, str]]:
 
 def _link(call: Call, relation: str, value: Any, order: tuple[Order, ...], **further: str) -> dict[str, str]:
     kept = [(name, given) for name, given in call.arguments if name not in _LINKED]
-    where = {"marker": value.id, "position": _position(value, order), **further}
+    where = {"marker": value.id, "marker_position": _position(value, order), **further}
     return {"rel": relation, "href": f"{call.url}?{urlencode([*kept, *where.items()])}"}
 
 
@@ -117,19 +117,21 @@ async def _behind(
 
 def _said(asked: Query, order: tuple[Order, ...], filters: Mapping[str, Filter]) -> tuple[Any, ...] | None:
     """What a link says of a position; each value is read as its column's filter would, for anyone can write one."""
-    if asked.position is None:
+    if asked.marker_position is None:
         return None
     by_column = {known.column: known for known in filters.values() if known.sorts}
     try:
-        values = json.loads(base64.urlsafe_b64decode(asked.position.encode("ascii")))
+        values = json.loads(base64.urlsafe_b64decode(asked.marker_position.encode("ascii")))
         if len(values) != len(order):
             raise ValueError("another order")
         return tuple(
-            None if value is None else by_column[each.column].decode("position", _spelled(value))
+            None if value is None else by_column[each.column].decode("marker_position", _spelled(value))
             for each, value in zip(order, values, strict=True)
         )
     except (ValueError, TypeError, KeyError, binascii.Error, RecursionError):
-        raise InvalidInput("position", asked.position, "what a link of this API said, with the same order") from None
+        raise InvalidInput(
+            "marker_position", asked.marker_position, "what a link of this API said, with the same order"
+        ) from None
 
 
 def _spelled(value: Any) -> str:

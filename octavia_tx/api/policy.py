@@ -89,6 +89,7 @@ def _shown(path: str) -> dict[str, Rule]:
 
 RULES: Final[Mapping[str, Rule]] = {
     "GET versions": PUBLIC,
+    "GET openapi.json": PUBLIC,
     **_whole("loadbalancers", READ, WRITE),
     "GET loadbalancers/<id>/status": READ,
     "GET loadbalancers/<id>/statuses": READ,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import asdict, evolve
+from attrs import evolve
 
 from octavia_tx.api import changes, healthmonitors, members, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
-from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references
+from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, part, reference, references, same
 from octavia_tx.api.filters import Filter, named, uuid
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
+from octavia_tx.api.schemas import nested, schema_of
+from octavia_tx.api.shapes import an_object
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import PoolName, planter
 from octavia_tx.api.types import CIPHERS, COOKIE_NAME, Flag, Integer, ListOf, Netmask, OneOf, Text, Uuid
@@ -40,6 +42,8 @@ class _Persistent:
     """Session persistence; an empty object is none."""
 
     accepted = "an object with type, and cookie_name, persistence_timeout, persistence_granularity as the type asks"
+    fields = _PERSISTENCE
+    schema = {"anyOf": [nested(_PERSISTENCE), {"type": "object", "maxProperties": 0}]}
 
     def decode(self, given: Any, where: str) -> SessionPersistence | None:
         return SessionPersistence(**_PERSISTENCE.create(given, where)) if given != {} else None
@@ -81,6 +85,7 @@ class OrName:
 
     accepted = "an object that describes a pool, or has its name alone"
     fields = FIELDS
+    schema = {"anyOf": [nested(FIELDS), an_object(name=schema_of(Text()))]}
 
     def decode(self, given: Any, where: str) -> Any:
         if isinstance(given, dict) and given.keys() == {"name"}:
@@ -107,12 +112,12 @@ _encode = Encoder(
     "tls_enabled",
     "tls_versions",
     created_at=instant("created_at"),
-    healthmonitor_id=lambda pool: pool.health_monitor_id,
+    healthmonitor_id=same("health_monitor_id"),
     listeners=references("listener_ids"),
     loadbalancers=reference("load_balancer_id"),
     members=references("member_ids"),
-    session_persistence=lambda pool: None if pool.session_persistence is None else asdict(pool.session_persistence),
-    tenant_id=lambda pool: pool.project_id,
+    session_persistence=part("session_persistence"),
+    tenant_id=same("project_id"),
     updated_at=instant("updated_at"),
 )
 

@@ -14,14 +14,14 @@ from octavia_tx.errors import InvalidInput, RequestError
 
 Arguments = tuple[tuple[str, str], ...]
 
-_TAGS: Mapping[str, str] = {
+TAGS: Mapping[str, str] = {
     "tags": "tags",
     "tags-any": "tags_any",
     "not-tags": "not_tags",
     "not-tags-any": "not_tags_any",
 }
-_PAGING = ("limit", "marker", "page_reverse", "position", "sort", "sort_key", "sort_dir")
-_DIRECTIONS = {"asc": False, "desc": True}
+PAGING = ("limit", "marker", "marker_position", "page_reverse", "sort", "sort_key", "sort_dir")
+DIRECTIONS = {"asc": False, "desc": True}
 _YES = {"true": True, "false": False}
 
 
@@ -65,7 +65,7 @@ class Query:
     @ivar order: without C{id}, which ends every order.
     @ivar limit: how many at most; C{None} for all.
     @ivar marker: the id of the last object of the page before (or of the first one after it, in C{reverse}).
-    @ivar position: where that was, should it be gone by now; as a link of ours said it.
+    @ivar marker_position: where that was, should it be gone by now; as a link of ours said it.
     """
 
     project_id: str | None = None
@@ -74,7 +74,7 @@ class Query:
     order: tuple[Order, ...] = ()
     limit: int | None = None
     marker: str | None = None
-    position: str | None = None
+    marker_position: str | None = None
     reverse: bool = False
 
     def project(self, encoded: dict[str, Any]) -> dict[str, Any]:
@@ -103,25 +103,25 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
             fields |= _fields(value, keys)
         elif name in ("project_id", "tenant_id") and "project_id" in keys:
             project = text(name, value)
-        elif name in _TAGS and tagged:
+        elif name in TAGS and tagged:
             tags.setdefault(name, []).extend(text(name, value).split(","))  # separated by commas, or given again
-        elif name in _PAGING:
-            paging[name] = value
+        elif name in PAGING:
+            paging[name] = text(name, value)
         elif name in filters:
             conditions.append(filters[name].condition(name, value))
         else:
             known = ", ".join(
-                sorted({*filters, *(_TAGS if tagged else ()), *_PAGING, "fields", "project_id", "tenant_id"})
+                sorted({*filters, *(TAGS if tagged else ()), *PAGING, "fields", "project_id", "tenant_id"})
             )
             raise RequestError(f"Unknown argument {ascii(name)[:66]}. Known arguments: {known}.")
     return Query(
         project_id=project,
         fields=frozenset(fields),
-        conditions=(*conditions, *(Condition(_TAGS[how], "tags", asked) for how, asked in tags.items())),
+        conditions=(*conditions, *(Condition(TAGS[how], "tags", asked) for how, asked in tags.items())),
         order=tuple(_order(paging, filters)),
         limit=_limit(paging.get("limit")),
         marker=paging.get("marker"),
-        position=paging.get("position"),
+        marker_position=paging.get("marker_position"),
         reverse=_reverse(paging.get("page_reverse", "false")),
     )
 
@@ -172,8 +172,8 @@ def _order(paging: Mapping[str, str], filters: Mapping[str, Filter]) -> Iterator
         if key not in filters or not filters[key].sorts:
             accepted = ", ".join(sorted(name for name, known in filters.items() if known.sorts))
             raise InvalidInput("sort", key, f"any of {accepted}")
-        if direction.lower() not in ("", *_DIRECTIONS):
+        if direction.lower() not in ("", *DIRECTIONS):
             raise InvalidInput("sort", f"{key}:{direction}", "asc or desc as the direction")
         if filters[key].column not in seen:
             seen.add(filters[key].column)
-            yield Order(filters[key].column, _DIRECTIONS.get(direction.lower(), False))
+            yield Order(filters[key].column, DIRECTIONS.get(direction.lower(), False))

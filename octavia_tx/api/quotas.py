@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import Field, Fields
+from octavia_tx.api.filters import integer, text
 from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import LINK, TEXT, a_list, an_object, some, with_keys
 from octavia_tx.api.types import Integer
 from octavia_tx.db import quotas
 from octavia_tx.errors import InvalidInput
@@ -103,11 +105,24 @@ async def _reset(call: Call) -> Answer:
     return Answer(202)
 
 
+_LIMITS = an_object(**{name: {"type": "integer", "minimum": -1} for name in sorted((*KINDS, *_OTHERWISE))})
+_PROJECTS = with_keys(_LIMITS, project_id=TEXT, tenant_id=TEXT)
+_SHOWN = an_object(quota=_PROJECTS)
+_ALL = Document(
+    summary="Limits of the projects that have their own.",
+    shows=an_object(quotas=a_list(some(_PROJECTS)), quotas_links=a_list(LINK)),
+    selects=frozenset(_PROJECTS["properties"]),
+    arguments={"limit": integer, "marker": text, "project_id": text, "tenant_id": text},
+)
+_DEFAULTS = Document(summary="The system's limits.", shows=an_object(quota=_LIMITS))
+_ONE = Document(summary="A project's limits.", shows=_SHOWN)
+_DEFAULT = Document(summary="What a project's limits would be.", shows=_SHOWN)
+_CHANGED = Document(summary="Set limits.", status=202, takes=FIELDS, shows=_SHOWN)
 ROUTES = (
-    Route("GET", "quotas", _list, Document(summary="Limits of the projects that have their own.")),
-    Route("GET", "quotas/defaults", _show_defaults, Document(summary="The system's limits.")),
-    Route("GET", "quotas/<project_id>", _show, Document(summary="A project's limits.")),
-    Route("GET", "quotas/<project_id>/default", _show_default, Document(summary="What a project's limits would be.")),
-    Route("PUT", "quotas/<project_id>", _change, Document(summary="Set limits.", status=202, takes=FIELDS)),
+    Route("GET", "quotas", _list, _ALL),
+    Route("GET", "quotas/defaults", _show_defaults, _DEFAULTS),
+    Route("GET", "quotas/<project_id>", _show, _ONE),
+    Route("GET", "quotas/<project_id>/default", _show_default, _DEFAULT),
+    Route("PUT", "quotas/<project_id>", _change, _CHANGED),
     Route("DELETE", "quotas/<project_id>", _reset, Document(summary="Take limits away.", status=202)),
 )

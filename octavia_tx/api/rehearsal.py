@@ -16,6 +16,7 @@ from typing import Any
 from attrs import define
 
 from octavia_tx.api.preview import PLACEHOLDER, Preview, preview, steps
+from octavia_tx.api.shapes import INTEGER, TEXT, UUID, a_list, an_object, nullable
 from octavia_tx.db import amphorae, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.db.rows import is_identifier
@@ -23,6 +24,19 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.interfaces import IPreview
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.tree import Tree
+
+_ANY = {"type": "object"}
+DRY_RUN = an_object(
+    dry_run=an_object(
+        status=INTEGER,
+        would_answer=nullable(_ANY),
+        configuration=nullable(
+            an_object(amphora_id=UUID, before=nullable(TEXT), after=nullable(TEXT), diff=TEXT, problem=nullable(TEXT))
+        ),
+        steps=a_list(TEXT),
+    )
+)
+"""What is told of a change that was tried."""
 
 
 class _TakenBack(Exception):

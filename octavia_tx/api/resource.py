@@ -10,7 +10,9 @@ from attrs import AttrsInstance, field, frozen
 from octavia_tx.api import paging, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import Encoder, Fields
-from octavia_tx.api.filters import Filter, filters_of
+from octavia_tx.api.filters import Decode, Filter, filters_of
+from octavia_tx.api.policy import Rule
+from octavia_tx.api.shapes import Schema
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.selection import Condition
 from octavia_tx.db.transaction import Transaction
@@ -27,8 +29,10 @@ class Document:
 
     @ivar takes: the body's fields, and whether it describes a new object; C{None}: no body.
     @ivar many: whether the body is a list of those.
-    @ivar arguments: further names that the query string may hold; lists have filters, too.
+    @ivar arguments: what else the query string may hold, and how that is read; lists have filters, too.
     @ivar gives: what an answer shows: one object or, where C{listed}, many of them.
+    @ivar shows: the answer's JSON schema, where it shows something else; C{media}: what it is, where it isn't JSON.
+    @ivar selects: the keys among which C{fields} chooses, where C{gives} doesn't say it.
     """
 
     summary: str
@@ -36,9 +40,12 @@ class Document:
     takes: Fields | None = None
     creates: bool = False
     many: bool = False
-    arguments: tuple[str, ...] = ()
+    arguments: Mapping[str, Decode] = field(factory=dict)
     gives: Resource[Any] | None = None
     listed: bool = False
+    shows: Schema | None = None
+    media: str = "application/json"
+    selects: frozenset[str] = frozenset()
 
 
 @frozen
@@ -53,6 +60,20 @@ class Route:
     path: str
     verb: Verb
     document: Document | None = None
+
+
+@frozen
+class Served:
+    """
+    A route where it is served, and what it asks of callers.
+
+    @ivar dry: whether it can be tried without anything being written.
+    """
+
+    path: str
+    route: Route
+    rule: Rule
+    dry: bool = False
 
 
 @frozen(kw_only=True)
@@ -146,8 +167,23 @@ class Resource(Generic[Object]):
             call.permit(project)
         return () if project is None else (Condition("equals", "project_id", project),)
 
-    def routes(self, *, create: Verb | None = None, change: Verb | None = None, delete: Verb) -> tuple[Route, ...]:
-        """The usual routes; what isn't given isn't served."""
+    def shape(self) -> Schema:
+        """The JSON schema of an object, as answers show it."""
+        return self.encode.shape(self.rows.model)
+
+    def routes(
+        self,
+        *,
+        create: Verb | None = None,
+        change: Verb | None = None,
+        delete: Verb,
+        deleting: Mapping[str, Decode] | None = None,
+    ) -> tuple[Route, ...]:
+        """
+        The usual routes; what isn't given isn't served.
+
+        @param deleting: the arguments that a deletion takes.
+        """
         one, kind = f"{self.path}/<{self.key}>", self.kind
         described = Document(summary=f"{kind}s, by pages.", gives=self, listed=True)
         found = [Route("GET", self.path, self.list, described)]
@@ -158,5 +194,6 @@ class Resource(Generic[Object]):
         if change is not None:
             changed = Document(summary=f"Change a {kind}.", takes=self.fields, gives=self)
             found.append(Route("PUT", one, change, changed))
-        found.append(Route("DELETE", one, delete, Document(summary=f"Delete a {kind}.", status=204)))
+        gone = Document(summary=f"Delete a {kind}.", status=204, arguments=deleting or {})
+        found.append(Route("DELETE", one, delete, gone))
         return tuple(found)

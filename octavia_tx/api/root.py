@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
@@ -32,6 +32,7 @@ from octavia_tx.api import (
     listeners,
     loadbalancers,
     members,
+    openapi,
     pools,
     providers,
     query,
@@ -44,9 +45,9 @@ from octavia_tx.api.call import Answer, Call, Parts, revisions
 from octavia_tx.api.codec import shown
 from octavia_tx.api.errors import fault
 from octavia_tx.api.filters import yes_or_no
-from octavia_tx.api.policy import ADMIN, RULES, Rule
+from octavia_tx.api.policy import ADMIN, RULES
 from octavia_tx.api.rehearsal import Rehearsal
-from octavia_tx.api.resource import Route
+from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.stream import Stream
 from octavia_tx.api.types import canonical_uuid
 from octavia_tx.errors import Forbidden, OctaviaError
@@ -61,28 +62,22 @@ _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
 _DRY_RUN = "dry_run"
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
-
-
-@frozen
-class Served:
-    """
-    A route where it is served, and what it asks of callers.
-
-    @ivar dry: whether it can be tried without anything being written.
-    """
-
-    path: str
-    route: Route
-    rule: Rule
-    dry: bool = False
+_DISCOVERY = Document(summary="The versions of the API.", shows=versions.SHAPE)
+_DESCRIPTION = Document(summary="This document.", shows={"type": "object"})
 
 
 def served() -> tuple[Served, ...]:
     """All of the API. C{KeyError}: a route that no rule is for."""
     tenants = _below(_PREFIXES, _RESOURCES)
     operators = _below(_OPERATORS_PREFIXES, _OPERATORS)
-    discovery = Route("GET", "versions", versions.show_versions)
-    return (*tenants, *operators, *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS))
+    discovery = Route("GET", "versions", versions.show_versions, _DISCOVERY)
+    described = Route("GET", "openapi.json", _describe, _DESCRIPTION)
+    return (
+        *tenants,
+        *operators,
+        *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS),
+        Served("/v2/openapi.json", described, RULES["GET openapi.json"]),
+    )
 
 
 def _below(prefixes: tuple[str, ...], resources: tuple[Any, ...]) -> Iterator[Served]:
@@ -99,7 +94,18 @@ def _tried(route: Route) -> Route:
     document = route.document
     if document is None:
         return route
-    return evolve(route, document=evolve(document, arguments=(*document.arguments, _DRY_RUN)))
+    return evolve(route, document=evolve(document, arguments={**document.arguments, _DRY_RUN: yes_or_no}))
+
+
+@cache
+def description() -> dict[str, Any]:
+    """What is served, as OpenAPI tells it."""
+    return openapi.document(served())
+
+
+async def _describe(call: Call) -> Answer:
+    query.only(call.arguments)
+    return Answer(200, description())
 
 
 class Api:

@@ -8,6 +8,7 @@ from octavia_tx.api import query
 from octavia_tx.api.amphorae import encode
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import INTEGER, TEXT, a_list, an_object, nullable
 from octavia_tx.db import amphorae
 from octavia_tx.db.selection import Condition, Selection
 from octavia_tx.model.amphora import Amphora
@@ -43,4 +44,18 @@ def _shown(flavor: str | None, spares: list[Amphora]) -> dict[str, Any]:
     }
 
 
-ROUTES = (Route("GET", "spares", _list, Document(summary="Amphorae that wait for a load balancer, by flavor.")),)
+_SPARES = Document(
+    summary="Amphorae that wait for a load balancer, by flavor.",
+    shows=an_object(
+        spares=a_list(
+            an_object(
+                compute_flavor=nullable(TEXT),
+                wanted=INTEGER,
+                ready=INTEGER,
+                booting=INTEGER,
+                amphorae=a_list(encode.shape(Amphora)),
+            )
+        )
+    ),
+)
+ROUTES = (Route("GET", "spares", _list, _SPARES),)

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import Encoder
+from octavia_tx.api.shapes import an_object
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.model.resources import Listener, LoadBalancer, Statistics
 
 traffic = Encoder("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
+SHAPE = an_object(stats=traffic.shape(Statistics))
 
 
 def statistics_of(

@@ -5,12 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from octavia_tx.api.codec import Encoder
-from octavia_tx.model.resources import Pool
+from octavia_tx.api.shapes import TEXT, a_list, an_object, with_keys
+from octavia_tx.model.resources import HealthMonitor, L7Policy, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.tree import Tree
 
 _brief = Encoder("id", "name", "provisioning_status", "operating_status")
 _member = Encoder(*_brief.plain, "address", "protocol_port")
 _monitor = Encoder(*_brief.plain, "type")
+
+_REASON = frozenset({"reason"})  # only of what is incomplete
+
+_POOL = with_keys(
+    _brief.shape(Pool),
+    frozenset({"health_monitor", "reason"}),
+    members=a_list(with_keys(_member.shape(Member), _REASON, reason=TEXT)),
+    health_monitor=with_keys(_monitor.shape(HealthMonitor), _REASON, reason=TEXT),
+    reason=TEXT,
+)
+_LISTENER = with_keys(
+    _brief.shape(Listener),
+    frozenset({"l7policies", "reason"}),
+    pools=a_list(_POOL),
+    l7policies=a_list(with_keys(_brief.shape(L7Policy), reason=TEXT)),
+    reason=TEXT,
+)
+_LOAD_BALANCER = with_keys(_brief.shape(LoadBalancer), _REASON, listeners=a_list(_LISTENER), reason=TEXT)
+SHAPE = an_object(statuses=an_object(loadbalancer=_LOAD_BALANCER))
 
 
 def _shown(encode: Encoder, value: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.addresses import unmapped
 
+LONGEST_LIST = 10_000
 _LAYOUT = str.maketrans("\t\n\r", "   ")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,9})")
@@ -244,7 +245,7 @@ class ListOf:
 
     item: Type
     distinct: bool = False
-    most: int = 10_000
+    most: int = LONGEST_LIST
 
     @property
     def accepted(self) -> str:

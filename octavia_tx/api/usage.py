@@ -9,11 +9,13 @@ from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import Encoder, Fields
 from octavia_tx.api.filters import Filter, text
 from octavia_tx.api.resource import Document, Resource, Route
+from octavia_tx.api.shapes import INTEGER, TEXT, an_object
 from octavia_tx.api.stats import traffic
 from octavia_tx.db import projects, quotas, statistics
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.model.project import Holding
 from octavia_tx.model.quota import KINDS
+from octavia_tx.model.resources import Statistics
 
 _counts = Encoder(*KINDS, "amphora")
 
@@ -57,6 +59,10 @@ async def _usage(call: Call) -> Answer:
     return Answer(200, {"usage": usage})
 
 
+_EACH = an_object(**dict.fromkeys(KINDS, INTEGER))
+_USAGE = an_object(
+    usage=an_object(project_id=TEXT, used=_EACH, limits=_EACH, amphorae=INTEGER, statistics=traffic.shape(Statistics))
+)
 ROUTES = (
     Route(
         "GET",
@@ -74,6 +80,6 @@ ROUTES = (
         "GET",
         "projects/<project_id>/usage",
         _usage,
-        Document(summary="What a project has, may have and has carried."),
+        Document(summary="What a project has, may have and has carried.", shows=_USAGE),
     ),
 )

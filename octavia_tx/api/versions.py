@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from octavia_tx.api.call import Answer, Call
+from octavia_tx.api.shapes import LINK, TEXT, a_list, an_object
 
 # When each version was told to clients, v2.0 first.
 _UPDATED = (
@@ -37,6 +38,19 @@ _UPDATED = (
     "2023-11-08",
     "2024-10-15",
     "2025-02-26",
+)
+
+
+NEWEST = f"2.{len(_UPDATED) - 1}"
+SHAPE = an_object(
+    versions=a_list(
+        an_object(
+            id=TEXT,
+            status={"type": "string", "enum": ["CURRENT", "SUPPORTED"]},
+            updated={"type": "string", "format": "date-time"},
+            links=a_list(LINK),
+        )
+    )
 )
 
 

@@ -22,7 +22,8 @@ from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.channel import Limits
-from octavia_tx.api.root import Api, Served
+from octavia_tx.api.resource import Served
+from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.cloud.keystone import KeystoneIdentity

@@ -12,7 +12,7 @@ from octavia_tx.api import query
 from octavia_tx.api.filters import filters_of, named
 from octavia_tx.db.selection import Condition, Order
 from octavia_tx.errors import InvalidInput, RequestError
-from octavia_tx.model.resources import Member
+from octavia_tx.model.resources import L7Policy, Member
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEYS = frozenset({"id", "name", "tags", "project_id"})
@@ -43,11 +43,28 @@ class ListTests(SynchronousTestCase):
             (b"/?pool=", Condition("empty", "pool_id")),
             (b"/?address=2001:DB8::1", Condition("equals", "address", "2001:db8::1")),
             (b"/?created_at=2030-01-02T03:04:05", Condition("equals", "created_at", MOMENT)),
+            (b"/?created_at=2030-01-01T10:14:05-16:50", Condition("equals", "created_at", MOMENT)),
         ):
             self.assertEqual(read(uri).conditions, (expected,), uri)
 
+    def test_no_attribute_is_called_as_an_argument_for_paging(self) -> None:
+        known = filters_of(L7Policy, ("id", "position"), {})
+        asked = query.read(query.arguments(b"/?position=2&marker_position=x"), known, KEYS)
+        self.assertEqual(asked.conditions, (Condition("equals", "position", 2),))
+        self.assertEqual(asked.marker_position, "x")
+
     def test_a_value_that_nothing_could_have_is_named(self) -> None:
-        for uri in (b"weight=x", b"weight=1e3", b"backup=2", b"pool=p", b"address=x", b"created_at=x", b"name=%00"):
+        for uri in (
+            b"weight=x",
+            b"weight=1e3",
+            b"backup=2",
+            b"pool=p",
+            b"address=x",
+            b"created_at=x",
+            b"created_at=0001-01-01T00:00%2B01:00",
+            b"name=%00",
+            b"marker=%00",
+        ):
             error = self.assertRaises(InvalidInput, read, b"/?" + uri)
             self.assertEqual(error.field, uri.partition(b"=")[0].decode())
 

@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.call import Parts
-from octavia_tx.api.root import Api, Served
+from octavia_tx.api.resource import Served
+from octavia_tx.api.root import Api
 from octavia_tx.cloud.noauth import NoAuth
 from octavia_tx.controller.preview import Preview
 from octavia_tx.db import load_balancers

@@ -15,6 +15,8 @@ from octavia_tx.db.statements import directory
 from octavia_tx.errors import DatabaseUnavailable, SettingsError
 from tests.integration.postgres import PostgresCase, Server, shared_server
 
+NEWEST = max(int(path.name[:4]) for path in (directory() / "migrations").glob("[0-9]*.sql"))
+
 
 class MigrationTests(PostgresCase):
     async def _prepare(self) -> None:
@@ -28,63 +30,60 @@ class MigrationTests(PostgresCase):
         self.addCleanup(database.stopService)
         return database
 
-    def sql(self, **migrations: str) -> Path:
-        """A directory like ours, with further migrations."""
+    def sql(self, *migrations: str, first: int = NEWEST + 1) -> Path:
+        """A directory like ours, with further migrations from that version on; the last is written first."""
         where = Path(self.mktemp())
         (where / "migrations").mkdir(parents=True)
         (where / "schema.sql").write_text((directory() / "schema.sql").read_text())
-        for name, text in migrations.items():
-            (where / "migrations" / f"{name.lstrip('_')}.sql").write_text(text)
+        for number, text in reversed(list(enumerate(migrations, first))):
+            (where / "migrations" / f"{number:04}_further.sql").write_text(text)
         return where
 
     def versions(self) -> list[int]:
         return [row[0] for row in self.server.ask("SELECT version FROM schema_version ORDER BY 1", self.name)]
 
     async def test_an_empty_database_gets_the_schema(self) -> None:
-        self.assertEqual(await migrate(self.database), 2)
+        self.assertEqual(await migrate(self.database), NEWEST)
         self.assertEqual(await self.database.fetch("load_balancer.taken_addresses", id=None, among=None), [])
 
     async def test_doing_it_again_changes_nothing(self) -> None:
         await migrate(self.database)
-        self.assertEqual(await migrate(self.database), 2)
-        self.assertEqual(self.versions(), [2])
+        self.assertEqual(await migrate(self.database), NEWEST)
+        self.assertEqual(self.versions(), [NEWEST])
 
     async def test_of_many_at_once_one_does_it(self) -> None:
         migrating = [Deferred.fromCoroutine(migrate(self.connected())) for _ in range(5)]
-        self.assertEqual(await gatherResults(migrating), [2] * 5)
-        self.assertEqual(self.versions(), [2])
+        self.assertEqual(await gatherResults(migrating), [NEWEST] * 5)
+        self.assertEqual(self.versions(), [NEWEST])
 
     async def test_an_earlier_version_gets_what_is_newer_in_order(self) -> None:
         await migrate(self.database)
-        where = self.sql(
-            _0004_second="ALTER TABLE extra ADD b text DEFAULT '100%'; -- %s",
-            _0003_first="CREATE TABLE extra (a integer)",
-        )
-        self.assertEqual(await migrate(self.database, where), 4)
-        self.assertEqual(await migrate(self.database, where), 4)
-        self.assertEqual(self.versions(), [2, 3, 4])
+        where = self.sql("CREATE TABLE extra (a integer)", "ALTER TABLE extra ADD b text DEFAULT '100%'; -- %s")
+        self.assertEqual(await migrate(self.database, where), NEWEST + 2)
+        self.assertEqual(await migrate(self.database, where), NEWEST + 2)
+        self.assertEqual(self.versions(), [NEWEST, NEWEST + 1, NEWEST + 2])
         self.server.run("INSERT INTO extra (a) VALUES (1)", self.name)
         self.assertEqual(self.server.ask("SELECT a, b FROM extra", self.name), [(1, "100%")])
 
     async def test_an_empty_database_needs_no_migrations_for_the_schema_holds_them(self) -> None:
-        where = self.sql(_0003_first="CREATE TABLE load_balancer (id integer)")
-        self.assertEqual(await migrate(self.database, where), 3)
-        self.assertEqual(self.versions(), [3])
+        where = self.sql("CREATE TABLE load_balancer (id integer)")
+        self.assertEqual(await migrate(self.database, where), NEWEST + 1)
+        self.assertEqual(self.versions(), [NEWEST + 1])
 
     async def test_a_migration_that_fails_changes_nothing(self) -> None:
         await migrate(self.database)
-        where = self.sql(_0003_first="CREATE TABLE extra (a integer)", _0004_second="DROP TABLE nonsense")
+        where = self.sql("CREATE TABLE extra (a integer)", "DROP TABLE nonsense")
         with self.assertRaises(Exception) as caught:
             await migrate(self.database, where)
         self.assertNotIsInstance(caught.exception, DatabaseUnavailable)
-        self.assertEqual(self.versions(), [2])
+        self.assertEqual(self.versions(), [NEWEST])
         self.assertEqual(self.server.ask("SELECT to_regclass('extra')", self.name), [(None,)])
 
     async def test_a_newer_database_is_left_alone(self) -> None:
-        await migrate(self.database, self.sql(_0009_later="SELECT 1"))
+        await migrate(self.database, self.sql("SELECT 1", first=9000))
         with self.assertRaises(SettingsError) as caught:
             await migrate(self.database)
-        self.assertIn("has version 9, newer than this program's 2", str(caught.exception))
+        self.assertIn(f"has version 9000, newer than this program's {NEWEST}", str(caught.exception))
 
 
 class ShapeTests(PostgresCase):
@@ -132,6 +131,6 @@ class EveryVersionTests(PostgresCase):
             server.start()
             database = Database(reactor, server.dsn("postgres"))
             self.addCleanup(database.stopService)
-            self.assertEqual(await migrate(database), 2)
+            self.assertEqual(await migrate(database), NEWEST)
             self.assertEqual(await database.fetch("load_balancer.taken_addresses", id=None, among=None), [])
             await database.stopService()
