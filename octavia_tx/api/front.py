@@ -158,15 +158,15 @@ def path(request: Request) -> str:
 def said(request: IRequest, name: bytes) -> str | None:
     """A header. What isn't UTF-8 becomes lone surrogates, which nobody accepts."""
     value: bytes | None = request.getHeader(name)
-    return value.decode("utf-8", "surrogateescape") if value else None
+    return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def presented(request: IRequest) -> Presented:
     """What a request says of who it comes from."""
     return Presented(
-        token=said(request, b"X-Auth-Token"),
-        service_token=said(request, b"X-Service-Token"),
-        project_id=said(request, b"X-Project-Id"),
+        token=said(request, b"X-Auth-Token") or None,
+        service_token=said(request, b"X-Service-Token") or None,
+        project_id=said(request, b"X-Project-Id") or None,
     )
 
 

@@ -158,8 +158,8 @@ class _Writing:
 
     def _rehearsed(self, answers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The same, where C{dry_run} may be asked for: 200 tells then what the change would come to."""
-        self.schemas["dry_run"] = DRY_RUN
-        told = schemas.referred("dry_run")
+        self.schemas["rehearsal"] = DRY_RUN
+        told = schemas.referred("rehearsal")
         usual = answers.get("200")
         if usual is None:
             rehearsal = {"description": "With dry_run: what it would come to.", "headers": dict(parameters.REQUEST_ID)}

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from octavia_tx.api import loadbalancers, query
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.codec import Encoder, Fields
+from octavia_tx.api.codec import Encoder, Fields, Made
 from octavia_tx.api.filters import Filter, text
 from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.shapes import INTEGER, TEXT, an_object
@@ -24,7 +24,7 @@ RESOURCE: Resource[Holding] = Resource(
     plural="projects",
     kind="Project",
     path="projects",
-    encode=Encoder("id", *_counts.plain),
+    encode=Encoder(*_counts.plain, id=Made(lambda holding: holding.id, TEXT)),  # as keystone spells it
     rows=projects.rows,
     fields=Fields("project", ()),
     owned=False,

@@ -79,7 +79,7 @@ class RevisionTests(ApiCase):
         self.assertEqual((await self.ask("PUT", f"{path}/members", batch, {"If-Match": seen})).status, 412)
 
     async def test_a_tag_that_was_never_answered_is_named(self) -> None:
-        for given in ("7", '"', "x", '"1" "2"'):
+        for given in ("7", '"', "x", '"1" "2"', ""):
             reply = await self.ask("PUT", self.paths["pool"], {"pool": {}}, {"If-Match": given})
             self.assertEqual(reply.status, 400, given)
             self.assertIn("header If-Match", reply.sentence)
