@@ -199,6 +199,9 @@ class IProviderDriver(Interface):
         "Whether the controller provides the load balancers, with amphorae. Then this one only judges them: provide "
         "and withdraw are never called."
     )
+    immediate: bool = Attribute(
+        "Whether C{check} answers at once, of what it is given alone. Then it may be asked while rows are locked."
+    )
     flavor_schema: Mapping[str, Any] = Attribute(
         "JSON schema 2020-12 of what a flavor may ask for: an object, whose properties have a description each."
     )

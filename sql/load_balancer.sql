@@ -36,10 +36,7 @@ WITH changed AS (
 ), told AS MATERIALIZED (
     SELECT pg_notify('octavia_tx_work', id::text) FROM changed
 )
-SELECT {{own_columns}},
-    ARRAY(SELECT l.id FROM listener l WHERE l.load_balancer_id = t.id ORDER BY l.created_at, l.id) AS listener_ids,
-    ARRAY(SELECT p.id FROM pool p WHERE p.load_balancer_id = t.id ORDER BY p.created_at, p.id) AS pool_ids
-FROM changed t, told;
+SELECT {{own_columns}} FROM changed t, told;
 
 -- name: load_balancer.lock
 -- In one order, so that two who lock several never wait for each other.

@@ -23,6 +23,11 @@ UPDATE {{table}} SET operating_status = 'OFFLINE' WHERE id = ANY (%(ids)s::uuid[
 -- Nobody else changes them until the transaction ends, or begins to refer to them.
 SELECT id FROM {{table}} WHERE id = ANY (%(ids)s::uuid[]) ORDER BY id FOR UPDATE;
 
+-- name: row.owner
+-- Whose tree an object is part of, and who provides that.
+SELECT b.id, b.project_id, b.provider FROM {{table}} t JOIN load_balancer b ON b.id = t.load_balancer_id
+WHERE t.id = %(id)s::uuid;
+
 -- name: row.remove
 DELETE FROM {{table}} WHERE id = ANY (%(ids)s::uuid[]);
 

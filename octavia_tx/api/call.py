@@ -20,7 +20,7 @@ from octavia_tx.api.stream import Feed
 from octavia_tx.db.database import Database
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver.registry import Providers
-from octavia_tx.errors import InvalidInput, MalformedBody, MissingField, UnknownField
+from octavia_tx.errors import Forbidden, InvalidInput, MalformedBody, MissingField, UnknownField
 from octavia_tx.interfaces import IIdentity, INetworkDriver, IPreview
 from octavia_tx.model.caller import Caller
 
@@ -121,6 +121,14 @@ class Call:
         @raise Forbidden: they may not.
         """
         self.rule.permit(self.caller, project_id)
+
+    def may(self, project_id: str | None) -> bool:
+        """Whether the caller may go on with an object of that project."""
+        try:
+            self.permit(project_id)
+        except Forbidden:
+            return False
+        return True
 
     def project(self, named: str | None, where: str) -> str:
         """

@@ -29,6 +29,7 @@ from octavia_tx.db import (
     pools,
     quotas,
 )
+from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import DriverError
 from octavia_tx.model.flavor import Terms
@@ -80,13 +81,26 @@ class Draft(Generic[_Result]):
 _Drafting = Callable[[Ground], Awaitable[Draft[_Result]]]
 
 
-async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | None = None) -> _Result:
+async def carry_out(
+    call: Call,
+    draft: _Drafting[_Result],
+    foresee: _Foresee | None = None,
+    *,
+    part: tuple[Repository[Any], str] | None = None,
+) -> _Result:
     """
     Make the change that a draft describes.
 
     @param foresee: what else to ask of others before anything is locked.
+    @param part: an object of the tree that is changed, by its table and id. Where its provider answers at once, nothing
+        remote is to be asked, and one draft will do.
     """
     database = call.parts.database
+    if part is not None and foresee is None:
+        async with database.transaction(read_only=True) as tx:
+            owner = await part[0].owner(tx, part[1])
+        if owner is not None and call.may(owner.project_id) and call.parts.providers.immediate(owner.provider):
+            return await _at_once(call, draft, owner.id)
     async with database.transaction(read_only=True) as tx:
         first = await draft(Ground(tx, call))
         terms = await flavors.terms(tx, first.load_balancer)
@@ -96,6 +110,18 @@ async def carry_out(call: Call, draft: _Drafting[_Result], foresee: _Foresee | N
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
         final = judged(await draft(Ground(tx, call, locked)), missing)
+        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
+        await _write(tx, final, locked)
+    return final.result
+
+
+async def _at_once(call: Call, draft: _Drafting[_Result], load_balancer_id: str) -> _Result:
+    async with call.writing(load_balancer_id) as tx:
+        locked = await load_balancers.change(tx, load_balancer_id)
+        described = await draft(Ground(tx, call, locked))
+        terms = await flavors.terms(tx, described.load_balancer)
+        missing = await call.parts.providers.check(described.load_balancer, described.tree(), terms)
+        final = judged(described, missing)
         await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
         await _write(tx, final, locked)
     return final.result
@@ -171,12 +197,13 @@ def incomplete(value: Any, sentence: str | None) -> Any:
 async def _write(tx: Transaction, draft: Draft[Any], locked: LoadBalancer) -> None:
     if locked != draft.load_balancer:
         await load_balancers.update(tx, draft.load_balancer)
-    for kind, rows in _ROWS.items():
-        await rows.delete(tx, [v.id for v in draft.gone if type(v) is kind], locked.revision)
-        await rows.insert(tx, *(v for v in draft.new if type(v) is kind))
-        await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
-        await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
-        await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+    async with tx.together():
+        for kind, rows in _ROWS.items():
+            await rows.delete(tx, [v.id for v in draft.gone if type(v) is kind], locked.revision)
+            await rows.insert(tx, *(v for v in draft.new if type(v) is kind))
+            await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
+            await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
+            await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
 
 
 def fresh_ids(call: Call) -> Iterator[str]:
@@ -201,11 +228,8 @@ def using(*values: Pool | Listener | L7Policy | None) -> tuple[tuple[type, str],
     """What has to be applied again when something below these changes: they, and the listeners that use them."""
     found: dict[tuple[type, str], None] = {}
     for value in values:
-        if value is None or leaving(value):
-            continue
-        found[type(value), value.id] = None
-        if isinstance(value, Pool):
-            found |= dict.fromkeys((Listener, identifier) for identifier in value.listener_ids)
-        elif isinstance(value, L7Policy):
-            found[Listener, value.listener_id] = None
+        if value is not None and not leaving(value):
+            found[type(value), value.id] = None
+            if isinstance(value, L7Policy):
+                found[Listener, value.listener_id] = None
     return tuple(found)

@@ -53,7 +53,7 @@ class Ground:
         return self.staying(await self._found(listeners.get, "Listener", identifier, where), "Listener")
 
     async def pool(self, identifier: str, where: str | None = None) -> Pool:
-        """A pool that stays, without its members' ids. Raises as L{listener}."""
+        """A pool that stays, without the ids of members and listeners. Raises as L{listener}."""
         return self.staying(await self._found(pools.brief, "Pool", identifier, where), "Pool")
 
     async def pool_seen(self, identifier: str) -> Pool:

@@ -22,7 +22,7 @@ from octavia_tx.api.types import (
     Text,
     Uuid,
 )
-from octavia_tx.db import health_monitors
+from octavia_tx.db import health_monitors, pools
 from octavia_tx.model import validation
 from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.statuses import MonitorType
@@ -104,7 +104,7 @@ async def _create(call: Call) -> Answer:
             beside=(pool,),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft), 201)
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(pools.rows, values["pool_id"])), 201)
 
 
 async def _change(call: Call) -> Answer:
@@ -126,7 +126,7 @@ async def _change(call: Call) -> Answer:
             beside=(pool,),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft))
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(health_monitors.rows, call.ids["id"])))
 
 
 async def _delete(call: Call) -> Answer:

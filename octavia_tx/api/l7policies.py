@@ -15,7 +15,7 @@ from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.trees import planter
 from octavia_tx.api.types import URL, Flag, Integer, ListOf, OneOf, OneOfNumbers, Text, Uuid
-from octavia_tx.db import l7policies
+from octavia_tx.db import l7policies, listeners
 from octavia_tx.db import l7rules as rule_rows
 from octavia_tx.errors import ParentNotFound
 from octavia_tx.model import l7
@@ -119,7 +119,8 @@ async def _create(call: Call) -> Answer:
             beside=(listener, *((pool,) if pool else ())),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft), 201)
+    part = (listeners.rows, values["listener_id"])
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=part), 201)
 
 
 async def _change(call: Call) -> Answer:
@@ -150,7 +151,7 @@ async def _change(call: Call) -> Answer:
             ),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft))
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(l7policies.rows, call.ids["id"])))
 
 
 def _meant(old: L7Policy, given: dict[str, Any]) -> dict[str, Any]:

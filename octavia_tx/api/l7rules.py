@@ -11,7 +11,7 @@ from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.trees import planter
 from octavia_tx.api.types import Flag, ListOf, OneOf, Text
-from octavia_tx.db import l7rules
+from octavia_tx.db import l7policies, l7rules
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import Conflict
 from octavia_tx.model import l7
@@ -101,7 +101,8 @@ async def _create(call: Call) -> Answer:
         rule = planter(ground, load_balancer, changes.fresh_ids(call)).rule(values, policy, "rule")
         return await _draft(ground, policy, rule, new=True)
 
-    return RESOURCE.answer(await changes.carry_out(call, draft), 201)
+    part = (l7policies.rows, call.ids["l7policy_id"])
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=part), 201)
 
 
 async def _change(call: Call) -> Answer:
@@ -117,7 +118,7 @@ async def _change(call: Call) -> Answer:
         l7.check_rule(rule, "rule")
         return await _draft(ground, policy, rule, new=False)
 
-    return RESOURCE.answer(await changes.carry_out(call, draft))
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(l7rules.rows, call.ids["id"])))
 
 
 async def _delete(call: Call) -> Answer:

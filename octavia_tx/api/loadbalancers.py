@@ -145,7 +145,7 @@ async def _change(call: Call) -> Answer:
     values = FIELDS.change(call.given("loadbalancer"))
 
     async def draft(ground: Ground) -> Draft[LoadBalancer]:
-        old = ground.locked or await RESOURCE.found(ground.tx, call)
+        old = await RESOURCE.found(ground.tx, call)
         ground.expected(old)
         load_balancer = evolve(old, **values)
         return Draft(load_balancer=load_balancer, result=load_balancer)

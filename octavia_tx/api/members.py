@@ -15,7 +15,7 @@ from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import planter
 from octavia_tx.api.types import LONGEST_LIST, Address, Flag, Integer, ListOf, Text, Uuid
-from octavia_tx.db import members
+from octavia_tx.db import members, pools
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import InvalidInput, RequestError
 from octavia_tx.model import validation
@@ -95,7 +95,8 @@ async def _create(call: Call) -> Answer:
             beside=(pool,),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft), 201)
+    part = (pools.rows, call.ids["pool_id"])
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=part), 201)
 
 
 async def _change(call: Call) -> Answer:
@@ -117,7 +118,7 @@ async def _change(call: Call) -> Answer:
             beside=(pool,),
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft))
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(members.rows, call.ids["id"])))
 
 
 async def _delete(call: Call) -> Answer:
@@ -175,7 +176,7 @@ async def _batch(call: Call) -> Answer:
             beside=(pool,),
         )
 
-    await changes.carry_out(call, draft)
+    await changes.carry_out(call, draft, part=(pools.rows, call.ids["pool_id"]))
     return Answer(202)
 
 

@@ -191,7 +191,7 @@ async def _change(call: Call) -> Answer:
         validation.check_pool(pool, "pool")
         return Draft(load_balancer=load_balancer, result=pool, changed=(pool,), touched=changes.using(pool))
 
-    return RESOURCE.answer(await changes.carry_out(call, draft))
+    return RESOURCE.answer(await changes.carry_out(call, draft, part=(pools.rows, call.ids["id"])))
 
 
 async def _delete(call: Call) -> Answer:

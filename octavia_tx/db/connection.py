@@ -51,6 +51,11 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         """Run one query (or several, of which the last answers). The cursor holds what came back."""
         return self.cursor().execute(query, values)  # type: ignore[no-any-return]
 
+    def spelled(self, query: str, values: Mapping[str, Any]) -> str:
+        """A query with its values in it, quoted."""
+        text: bytes = self._connection.cursor().mogrify(query, values)
+        return text.decode()
+
     def doRead(self) -> None:
         """Take what the server sends while no query runs: notifications, or its farewell."""
         try:

@@ -39,8 +39,9 @@ async def insert(tx: Transaction, tree: Tree) -> None:
     @raise Conflict: its VIP's address is taken, or two of its parts contradict each other.
     """
     await tx.fetch("load_balancer.insert", rows.shape, rows=as_rows([tree.load_balancer]))
-    for repository, name in _BELOW:
-        await repository.insert(tx, *getattr(tree, name))
+    async with tx.together():
+        for repository, name in _BELOW:
+            await repository.insert(tx, *getattr(tree, name))
 
 
 async def tree(tx: Transaction, id: str) -> Tree | None:
@@ -62,7 +63,7 @@ async def change(tx: Transaction, id: str) -> LoadBalancer:
     Begin a change of a tree: lock its load balancer until the transaction ends, raise its revision, make it pending
     and due, and tell the controllers.
 
-    @return: the load balancer with its new revision.
+    @return: the load balancer with its new revision, without the ids of what hangs on it.
     @raise NotFound: there's none of that id.
     @raise BeingDeleted: it is on its way out.
     """

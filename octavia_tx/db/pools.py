@@ -1,11 +1,13 @@
-"""Pools. Deleting one takes its members and monitor along; listeners that used it do without."""
+"""Pools. Deleting one takes its members and monitor along; listeners that used it do without, and are touched with it."""
 
 from __future__ import annotations
 
 from octavia_tx.db.repository import Repository
 from octavia_tx.model.resources import Pool
 
-rows = Repository("pool", Pool, find="pool.find", delete="pool.delete", keeps=frozenset({"protocol"}))
+rows = Repository(
+    "pool", Pool, find="pool.find", delete="pool.delete", touch="pool.touch", keeps=frozenset({"protocol"})
+)
 
 insert = rows.insert
 get = rows.get
@@ -17,4 +19,4 @@ silence = rows.silence
 
 _brief = Repository("pool", Pool, find="pool.brief")
 brief = _brief.get
-"""One pool by its id, without its members' ids, which may be many."""
+"""One pool by its id, without the ids of its members, which may be many, and of its listeners."""

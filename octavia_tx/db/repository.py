@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
-from attrs import AttrsInstance, fields
+from attrs import AttrsInstance, fields, frozen
 
 from octavia_tx.db.rows import is_identifier, rows
 from octavia_tx.db.selection import Selection, Shape, identified, where
@@ -23,6 +23,19 @@ _FOR_GOOD = frozenset({"id", "project_id", "load_balancer_id", "created_at", "op
 """What no update writes: what never changes, and what amphorae report."""
 
 
+@frozen
+class Owner:
+    """
+    The load balancer of whose tree an object is part.
+
+    @ivar id: its own; C{project_id} and C{provider}: who asked for it, and who provides it.
+    """
+
+    id: str
+    project_id: str
+    provider: str
+
+
 class Repository(Generic[Value]):
     """
     One table.
@@ -30,6 +43,7 @@ class Repository(Generic[Value]):
     @ivar shape: its name and columns.
     @param find: the statement that finds its rows, where it has to tell of derived fields.
     @param delete: the statement that sends them on their way out, where others go with them.
+    @param touch: the statement that has them applied again, where others are with them.
     @param keeps: further columns that no update writes.
     """
 
@@ -40,6 +54,7 @@ class Repository(Generic[Value]):
         *,
         find: str = "row.find",
         delete: str = "row.delete",
+        touch: str = "row.touch",
         keeps: frozenset[str] = frozenset(),
     ) -> None:
         columns = tuple(a.name for a in fields(model) if DERIVED not in a.metadata)
@@ -48,6 +63,12 @@ class Repository(Generic[Value]):
         self.model = model
         self._find = find
         self._delete = delete
+        self._touch = touch
+
+    async def owner(self, tx: Transaction, id: str) -> Owner | None:
+        """Whose an object of a load balancer's tree is; C{None} where there's none of that id."""
+        found = await tx.fetch_one("row.owner", self.shape, id=id) if is_identifier(id) else None
+        return None if found is None else Owner(**found)
 
     async def insert(self, tx: Transaction, *values: Value) -> None:
         """
@@ -89,7 +110,7 @@ class Repository(Generic[Value]):
 
     async def touch(self, tx: Transaction, ids: Iterable[str], revision: int) -> None:
         """Objects of a load balancer's tree have to be applied again, because of what they use."""
-        await self._mark(tx, "row.touch", ids, revision=revision)
+        await self._mark(tx, self._touch, ids, revision=revision)
 
     async def silence(self, tx: Transaction, ids: Iterable[str]) -> None:
         """Objects of a load balancer's tree aren't served any more: they are C{OFFLINE}."""

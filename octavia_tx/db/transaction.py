@@ -11,7 +11,8 @@ isolation each statement sees what is committed when it starts, inside a transac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
 
@@ -68,6 +69,7 @@ class Transaction:
         self._timer: IDelayedCall | None = None
         self._waiter: Deferred[Connection] | None = None
         self._running: Deferred[Any] | None = None
+        self._together: list[str] | None = None
         self._begun = False
         self._expired = False
         self._error: BaseException | None = None
@@ -95,8 +97,26 @@ class Transaction:
 
     async def execute(self, statement: str, shape: Shape | None = None, /, **values: Any) -> int:
         """Run a named statement, and say how many rows it touched. Raises what L{fetch} raises."""
-        cursor = await self._perform(self._statement(statement, shape), values)
+        known = self._statement(statement, shape)
+        if self._together is not None and self._connection is not None:
+            self._together.append(self._connection.spelled(known.text, values))
+            return 0
+        cursor = await self._perform(known, values)
         return int(cursor.rowcount)
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """
+        What is executed within this is sent at its end, in one round trip; how many rows each touches isn't told, and
+        nothing can be fetched meanwhile. Its end raises what L{fetch} raises.
+        """
+        queued = self._together = []
+        try:
+            yield
+        finally:
+            self._together = None
+        if queued:
+            await self._perform(Statement("together", ";\n".join(queued), reads=False), None)
 
     def _statement(self, name: str, shape: Shape | None) -> Statement:
         statement = self._statements[name]
@@ -108,7 +128,7 @@ class Transaction:
 
     async def _perform(self, statement: Statement, values: Mapping[str, Any] | None) -> Any:
         connection = self._connection
-        if connection is None or self._running is not None:
+        if connection is None or self._running is not None or self._together is not None:
             raise RuntimeError("A transaction runs one statement at a time, and only inside its 'async with'.")
         if self._expired:
             raise self._too_late()

@@ -91,6 +91,7 @@ class AmphoraProvider:
     name = "amphora"
     description = "The Octavia Amphora driver."
     amphorae = True
+    immediate = True
     flavor_schema = amphora_options.FLAVOR.schema
     availability_zone_schema = amphora_options.ZONE.schema
 

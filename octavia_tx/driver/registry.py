@@ -47,6 +47,10 @@ class Alias:
         return self.provider.amphorae
 
     @property
+    def immediate(self) -> bool:
+        return self.provider.immediate
+
+    @property
     def flavor_schema(self) -> Mapping[str, Any]:
         return self.provider.flavor_schema
 
@@ -176,6 +180,11 @@ class Providers:
         except Exception as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
             self.log.failure("Provider {name} broke", name=name)
             raise DriverError(f"Provider {name!r} reports error: it broke; the log has the details.") from error
+
+    def immediate(self, name: str) -> bool:
+        """Whether that provider answers L{check} at once; one that isn't known isn't asked at all."""
+        provider = self._providers.get(name)
+        return provider is None or provider.immediate
 
     def enabled(self, name: str) -> IProviderDriver:
         """

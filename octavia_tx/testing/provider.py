@@ -52,6 +52,7 @@ class MemoryProvider:
     name: str = "memory"
     description: str = "Load balancers in memory."
     amphorae: bool = False
+    immediate: bool = False
     provided: dict[str, Tree] = field(factory=dict)
     terms: dict[str, Terms] = field(factory=dict)
     calls: list[str] = field(factory=list)

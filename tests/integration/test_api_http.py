@@ -272,7 +272,8 @@ class DatabaseTests(ApiCase):
                 self.assertNotIn("octavia-tx", reply.sentence)
         finally:
             self.server.signal(signal.SIGCONT)
-        await deferLater(reactor, 0.2)
+        while (await self.ask("GET", f"loadbalancers/{made['id']}")).status == 503:
+            await deferLater(reactor, 0.2)
         self.assertEqual((await self.shown(f"loadbalancers/{made['id']}"))["name"], "")
 
     async def test_what_needs_no_database_is_answered_without_it(self) -> None:
