@@ -1,4 +1,4 @@
-"""Pools. Deleting one takes its members and monitor along; listeners that used it do without, and are touched with it."""
+"""Pools. Deleting one takes its members and monitor along; listeners that used it do without."""
 
 from __future__ import annotations
 
