@@ -15,12 +15,13 @@ from octavia_tx.db.events import Filter
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.event import KINDS
 
+_LAST: Schema = {"anyOf": [PLACE, {"const": ""}]}
 _KIND = "|".join(KINDS)
 _ARGUMENTS: Mapping[str, Decode | Schema] = {
     "project_id": text,
     "load_balancer_id": uuid,
     "kind": {"type": "string", "pattern": f"^(?:{_KIND})(?:,(?:{_KIND}))*$"},
-    "last_event_id": PLACE,
+    "last_event_id": _LAST,
 }
 
 
@@ -49,7 +50,7 @@ def _kinds(given: str) -> frozenset[str]:
 _EVENTS = Document(
     summary="Changes of status as they happen, as Server-Sent Events; without end.",
     arguments=_ARGUMENTS,
-    headers={"Last-Event-ID": PLACE},
+    headers={"Last-Event-ID": _LAST},
     shows={"description": "Each event's data is JSON, with the keys that a history shows of it."},
     media="text/event-stream",
 )
