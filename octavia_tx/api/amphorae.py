@@ -45,7 +45,6 @@ def _never(where: str, given: str) -> bool:
 
 
 _STATUS = {"type": "string", "enum": [*dict.fromkeys(STATUSES.values())]}
-_FLAG = {"type": "string", "enum": ["true", "false"]}
 _NOTHING = Made(lambda amphora: None, {"type": "null"})
 
 encode = Encoder(
@@ -84,8 +83,8 @@ RESOURCE: Resource[Amphora] = Resource(
         "loadbalancer_id": named("load_balancer_id"),
         "load_balancer_id": named("load_balancer_id"),
         "project_id": Filter("load_balancer_id", text, "of_project"),
-        "status": Filter("state", _states, "among", sorts=True, told=_STATUS),
-        "cert_busy": Filter("id", _never, "holds", told=_FLAG),
+        "status": Filter("state", _states, "among", sorts=True, told=TEXT),
+        "cert_busy": Filter("id", _never, "holds", told=TEXT),
         "vrrp_id": Filter("id", _nothing, "holds", told=TEXT),
         "vrrp_interface": Filter("id", _nothing, "holds", told=TEXT),
         "vrrp_priority": Filter("id", _nothing, "holds", told=TEXT),

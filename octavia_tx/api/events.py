@@ -8,13 +8,21 @@ from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.filters import Decode, text, uuid
 from octavia_tx.api.history import place
-from octavia_tx.api.hub import Reader
+from octavia_tx.api.hub import PLACE, Reader
 from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import Schema
 from octavia_tx.db.events import Filter
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.event import KINDS
 
-_ARGUMENTS: Mapping[str, Decode] = {"project_id": text, "load_balancer_id": uuid, "kind": text, "last_event_id": text}
+_LAST: Schema = {"anyOf": [PLACE, {"const": ""}]}
+_KIND = "|".join(KINDS)
+_ARGUMENTS: Mapping[str, Decode | Schema] = {
+    "project_id": text,
+    "load_balancer_id": uuid,
+    "kind": {"type": "string", "pattern": f"^(?:{_KIND})(?:,(?:{_KIND}))*$"},
+    "last_event_id": _LAST,
+}
 
 
 async def _follow(call: Call) -> Answer:
@@ -42,7 +50,8 @@ def _kinds(given: str) -> frozenset[str]:
 _EVENTS = Document(
     summary="Changes of status as they happen, as Server-Sent Events; without end.",
     arguments=_ARGUMENTS,
-    shows={"type": "string"},
+    headers={"Last-Event-ID": _LAST},
+    shows={"description": "Each event's data is JSON, with the keys that a history shows of it."},
     media="text/event-stream",
 )
 ROUTES = (Route("GET", "events", _follow, _EVENTS),)

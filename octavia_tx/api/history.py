@@ -11,16 +11,21 @@ from attrs import asdict, fields
 from octavia_tx.api import query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import instant
-from octavia_tx.api.filters import Decode, integer, text, yes_or_no
-from octavia_tx.api.hub import EVENT, shown
+from octavia_tx.api.filters import Decode, yes_or_no
+from octavia_tx.api.hub import EVENT, PLACE, shown
 from octavia_tx.api.resource import Document, Route
-from octavia_tx.api.shapes import LINK, a_list, an_object, attribute
+from octavia_tx.api.shapes import LINK, Schema, a_list, an_object, attribute
 from octavia_tx.db import events
 from octavia_tx.errors import InvalidInput, NotFound
 from octavia_tx.model.event import Event, Known, Place
 
 _USUAL, _MOST = 1000, 10_000
-_ARGUMENTS: Mapping[str, Decode] = {"below": yes_or_no, "limit": integer, "marker": text, "page_reverse": yes_or_no}
+_ARGUMENTS: Mapping[str, Decode | Schema] = {
+    "below": yes_or_no,
+    "limit": {"type": "integer", "minimum": 1, "maximum": 10**17 - 1},
+    "marker": PLACE,
+    "page_reverse": yes_or_no,
+}
 _error_at = instant("last_error_at")
 
 

@@ -20,7 +20,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from octavia_tx import tracing
-from octavia_tx.api.shapes import an_object, attribute
+from octavia_tx.api.shapes import Schema, an_object, attribute
 from octavia_tx.api.stream import Outlet
 from octavia_tx.db import events
 from octavia_tx.db.database import Database
@@ -34,8 +34,10 @@ _log = Logger()
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
+PLACE: Schema = {"type": "string", "pattern": "^[0-9]{1,19}-[0-9]{1,18}$", "examples": ["745-12"]}
+"""An event's id, as it is shown."""
 EVENT = an_object(
-    id={"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+    id=PLACE,
     at={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$"},
     **{each.name: attribute(Event, each.name) for each in fields(Event) if each.name not in ("place", "at")},
 )

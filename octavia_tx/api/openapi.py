@@ -24,7 +24,7 @@ from octavia_tx.api.types import LONGEST_LIST
 _INTRODUCTION = """\
 Load balancing as a service, as OpenStack's clients know it.
 
-All paths below `/v2/lbaas` are served below `/v2.0/lbaas`, too, and all with a slash at their end.
+All paths below `/v2` are served below `/v2.0`, too, but for this document's; and all with a slash at their end.
 Times are in UTC. A null in a request means the field's default. `tenant_id` is another name for `project_id`.
 """
 _TOKEN = {
@@ -125,7 +125,11 @@ class _Writing:
 
     def _parameters(self, route: Route, about: Document, owner: Resource[Any] | None) -> list[dict[str, Any]]:
         try:
-            found = [*parameters.of_path(route), *parameters.of_query(route, about)]
+            found = [
+                *parameters.of_path(route),
+                *parameters.of_query(route, about),
+                *parameters.of_headers(about),
+            ]
         except KeyError as error:
             raise Undocumented(route, f"no schema is known for what {error} reads") from None
         return [*found, parameters.IF_MATCH] if _conditional(route, owner) else found
@@ -165,8 +169,10 @@ class _Writing:
             rehearsal = {"description": "With dry_run: what it would come to.", "headers": dict(parameters.REQUEST_ID)}
             return {"200": {**rehearsal, "content": {"application/json": {"schema": told}}}, **answers}
         schema = {"anyOf": [usual["content"]["application/json"]["schema"], told]}
-        always = parameters.REQUEST_ID.keys()
-        headers = {name: {**header, "required": name in always} for name, header in usual["headers"].items()}
+        headers = {
+            **usual["headers"],
+            **{name: {**header, "required": False} for name, header in parameters.ETAG.items()},
+        }
         answer = {**usual, "headers": headers, "content": {"application/json": {"schema": schema}}}
         return {**answers, "200": answer}
 

@@ -52,7 +52,11 @@ REQUEST_ID: Final[Mapping[str, Parameter]] = {
         "description": "This request's id, as the logs have it.",
         "required": True,
         "schema": {"type": "string", "pattern": "^req-[0-9a-f-]{36}$"},
-    }
+    },
+    "X-Openstack-Global-Request-Id": {
+        "description": "The id that the client gave the request in X-Openstack-Request-Id.",
+        "schema": {"type": "string"},
+    },
 }
 ETAG: Final[Mapping[str, Parameter]] = {
     "ETag": {
@@ -82,8 +86,14 @@ def of_query(route: Route, document: Document) -> Iterator[Parameter]:
         yield from _of_list(document.gives)
     elif route.method == "GET" and (document.selects or document.gives is not None):
         yield _fields(document.selects or document.gives.encode.keys)  # type: ignore[union-attr]
-    for name, decode in document.arguments.items():
-        yield _argument(name, _DECODED[decode])
+    for name, known in document.arguments.items():
+        yield _argument(name, known if isinstance(known, dict) else _DECODED[known])
+
+
+def of_headers(document: Document) -> Iterator[Parameter]:
+    """The headers that a route looks at."""
+    for name, schema in document.headers.items():
+        yield {"name": name, "in": "header", "schema": schema}
 
 
 def _of_list(resource: Resource[Any]) -> Iterator[Parameter]:
@@ -119,8 +129,9 @@ def _fields(keys: Iterable[str]) -> Parameter:
 
 
 def _marker(resource: Resource[Any]) -> Schema:
-    """How an object of a list is named."""
-    return UUID if names_object(resource.key) else _PRINTED
+    """How an object of a list is named: as one may ask for it."""
+    known = resource.filters.get(resource.key)
+    return UUID if known is None else _DECODED[known.decode]
 
 
 def _paging(sortable: list[str], marker: Schema) -> Iterator[Parameter]:

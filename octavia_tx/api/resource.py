@@ -29,7 +29,9 @@ class Document:
 
     @ivar takes: the body's fields, and whether it describes a new object; C{None}: no body.
     @ivar many: whether the body is a list of those.
-    @ivar arguments: what else the query string may hold, and how that is read; lists have filters, too.
+    @ivar arguments: what else the query string may hold, and how that is read, or its JSON schema where that is read in
+        a way of its own; lists have filters, too.
+    @ivar headers: what headers of the request are looked at beside the usual ones, and their JSON schemas.
     @ivar gives: what an answer shows: one object or, where C{listed}, many of them.
     @ivar shows: the answer's JSON schema, where it shows something else; C{media}: what it is, where it isn't JSON.
     @ivar selects: the keys among which C{fields} chooses, where C{gives} doesn't say it.
@@ -40,7 +42,8 @@ class Document:
     takes: Fields | None = None
     creates: bool = False
     many: bool = False
-    arguments: Mapping[str, Decode] = field(factory=dict)
+    arguments: Mapping[str, Decode | Schema] = field(factory=dict)
+    headers: Mapping[str, Schema] = field(factory=dict)
     gives: Resource[Any] | None = None
     listed: bool = False
     shows: Schema | None = None

@@ -97,6 +97,30 @@ class DocumentTests(SynchronousTestCase):
             names = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
             self.assertLessEqual({*about.gives.filters, "limit", "marker", "sort", "fields"}, names)
 
+    def test_what_is_read_in_a_way_of_its_own_is_told_too(self) -> None:
+        told = {
+            (p["in"], p["name"]): p["schema"] for p in self.whole["paths"]["/v2/octavia/events"]["get"]["parameters"]
+        }
+        for where, good, bad in (
+            (("query", "kind"), "pool,member", "pools"),
+            (("query", "last_event_id"), "745-12", "745"),
+            (("header", "Last-Event-ID"), "", "745"),
+        ):
+            self.assertTrue(within(self.whole, told[where]).is_valid(good), where)
+            self.assertFalse(within(self.whole, told[where]).is_valid(bad), where)
+
+    def test_what_a_dry_run_tells_is_an_answer(self) -> None:
+        for path, method, usual in (
+            ("/v2/lbaas/pools", "post", "201"),
+            ("/v2/lbaas/pools/{id}", "put", "200"),
+            ("/v2/lbaas/pools/{id}", "delete", "204"),
+            ("/v2/lbaas/loadbalancers/{id}/failover", "put", "202"),
+        ):
+            operation = self.whole["paths"][path][method]
+            self.assertIn(usual, operation["responses"])
+            self.assertIn("rehearsal", json.dumps(operation["responses"]["200"]))
+            self.assertIn("dry_run", [parameter["name"] for parameter in operation["parameters"]])
+
     def test_what_is_changed_may_be_held_against_its_revision(self) -> None:
         paths = self.whole["paths"]
         member = paths["/v2/lbaas/pools/{pool_id}/members/{id}"]
