@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,6 +70,10 @@ def imported(module: ast.Module) -> Iterator[str]:
 
 def package_of(path: Path) -> str:
     return path.relative_to(ROOT / "octavia_tx").parts[0].removesuffix(".py")
+
+
+def _is_case(base: ast.expr) -> bool:
+    return isinstance(base, ast.Name) and base.id.endswith(("Case", "Tests"))
 
 
 class Imports(SynchronousTestCase):
@@ -178,6 +182,23 @@ class Habits(SynchronousTestCase):
             str(path.relative_to(ROOT))
             for path, _module in sources("tests")
             if path != Path(__file__) and forbidden.search(path.read_text())
+        ]
+        self.assertEqual(found, [])
+
+    def test_no_test_hides_a_method_of_its_case(self) -> None:
+        # One whose id is no method ends trial's worker, and with it all tests that were that worker's.
+        methods = {name for name in dir(TestCase) if callable(getattr(TestCase, name))}
+        found = [
+            f"{path.relative_to(ROOT)}:{node.lineno} self.{node.attr}"
+            for path, module in sources("tests", "octavia_tx/testing")
+            for case in ast.walk(module)
+            if isinstance(case, ast.ClassDef) and any(_is_case(base) for base in case.bases)
+            for node in ast.walk(case)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and node.attr in methods
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
         ]
         self.assertEqual(found, [])
 

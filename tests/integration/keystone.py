@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -29,6 +29,7 @@ PYTHON = VENV / "keystone" / "bin" / "python"
 INSTALLED = VENV / ".keystone"
 SERVER = Path(__file__).with_name("keystone_server.py")
 PASSWORD = "secret"
+REGION = "RegionOne"
 LIFETIME = 3600
 """Seconds for which a token lasts, unless L{Keystone.lifetime} says otherwise."""
 
@@ -83,7 +84,11 @@ class Keystone:
     # Its life.
 
     def start(self) -> None:
-        """Start it, again on the same port and with all that it knew, and wait until it answers."""
+        """
+        Start it, again on the same port and with all that it knew, and wait until it answers.
+
+        Not in a thread that ends before the process does: it ends with that.
+        """
         # It ends when this process does, even when that is killed, and then takes its directory along.
         bound = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         with open(self._directory / "output", "ab") as output:
@@ -176,6 +181,21 @@ class Keystone:
             yield
         finally:
             self._set_lifetime(LIFETIME)
+
+    def enter(self, kind: str, url: str) -> Callable[[], None]:
+        """Put a service into the catalog; gives what takes it out again."""
+
+        def admin() -> str:
+            return self.token("admin", system=True)
+
+        service = self._call("POST", "/services", admin(), {"service": {"type": kind, "name": kind}})["service"]["id"]
+        endpoint = {"service_id": service, "interface": "public", "url": url, "region_id": REGION}
+        self._call("POST", "/endpoints", admin(), {"endpoint": endpoint})
+
+        def leave() -> None:
+            self._call("DELETE", f"/services/{service}", admin())
+
+        return leave
 
     def revoke(self, token: str) -> None:
         """Make a token invalid, at its own wish."""

@@ -56,8 +56,8 @@ class FailoverCase(SystemCase):
         await self.system.wait_for_api()
         await self.system.start_back_end("red")
         created = await self.create_load_balancer(red=self.system.members["red"])
-        self.id: str = created["id"]
-        self.address: str = (await self.until_active(self.id))["vip_address"]
+        self.load_balancer: str = created["id"]
+        self.address: str = (await self.until_active(self.load_balancer))["vip_address"]
         dsn = await EmbeddedPostgres(self.system.reactor, self.system.directory / "state" / "postgresql").join()
         self.database = Database(self.system.reactor, dsn, size=1)
         self.database.startService()
@@ -70,7 +70,7 @@ class FailoverCase(SystemCase):
 
     async def fail_over(self) -> None:
         async with self.database.transaction() as tx:
-            await failover.of_load_balancer(tx, self.id)
+            await failover.of_load_balancer(tx, self.load_balancer)
 
     async def until_replaced(self, seconds: float = 30) -> None:
         """Another amphora serves, and nothing is left of the old one."""
@@ -81,7 +81,7 @@ class FailoverCase(SystemCase):
             await self.pause(0.05)
         else:
             self.fail(f"from {self.old} to {self.machines()}: {self.system.last_words()}")
-        await self.until_active(self.id)
+        await self.until_active(self.load_balancer)
         self.old = self.machines()
         self.assertEqual(len(self.system.running("octavia-amphora-agent")), 1)
 
@@ -123,7 +123,7 @@ class UnderRequests(FailoverCase):
                 if len(self.machines()) == 2 and self.machines() - self.old:
                     break
                 await self.pause(0.02)
-            await self.until_active(self.id)
+            await self.until_active(self.load_balancer)
             await self.pause(1.0)
             self.assertEqual(len(self.machines()), 2, "the old one is gone, though it has a connection")
             connection.sendall(b"Connection: close\r\n\r\n")

@@ -15,7 +15,10 @@ from twisted.internet.threads import deferToThread
 
 from octavia_tx.demo.story import clouds_yaml
 from octavia_tx.demo.tenant import Visitor
-from tests.integration.system import System, SystemCase
+from tests.integration.system import SystemCase
+
+NOOP = {f"OCTAVIA_TX_{section}__DRIVER": "noop" for section in ("COMPUTE", "NETWORK", "AMPHORA")}
+"""Settings of a system without anything behind its API: whatever is named exists, and all is done at once."""
 
 _PATIENCE = 120  # seconds for one command, its --wait included
 
@@ -26,18 +29,17 @@ class Unexpected(AssertionError):
 
 class OpenStackClient:
     """
-    Runs C{openstack} with nothing of the user's own: another home, and the C{clouds.yaml} that the demo prints.
+    Runs C{openstack} with nothing of the user's own: another home, and what C{clouds.yaml} says of one cloud there.
 
     Commands are given as one would type them, without the word C{openstack}.
     """
 
-    def __init__(self, system: System) -> None:
-        home = system.directory / "home"
-        home.mkdir()
-        clouds = home / "clouds.yaml"
-        clouds.write_text(clouds_yaml(system))
+    def __init__(self, home: Path, clouds: str, cloud: str) -> None:
+        home.mkdir(exist_ok=True)
+        file = home / "clouds.yaml"
+        file.write_text(clouds)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        own = {"HOME": str(home), "OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "octavia-tx"}
+        own = {"HOME": str(home), "OS_CLIENT_CONFIG_FILE": str(file), "OS_CLOUD": cloud}
         self._environment = {**inherited, **own, "PYTHONWARNINGS": "ignore"}
 
     async def do(self, command: str) -> str:
@@ -83,7 +85,8 @@ class ClientCase(SystemCase):
     async def begin(self, *back_ends: str) -> None:
         """Start the controller and back ends, each of which answers with its name."""
         self.system.start_controller()
-        self.openstack = OpenStackClient(self.system)
+        # As the demo tells its viewers.
+        self.openstack = OpenStackClient(self.system.directory / "home", clouds_yaml(self.system), "octavia-tx")
         await self.system.wait_for_api()
         for name in back_ends:
             await self.system.start_back_end(name)

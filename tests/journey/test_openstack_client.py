@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from octavia_tx.demo import processes
-from tests.journey.client import ClientCase
+from tests.journey.client import NOOP, ClientCase
 
 
 def names(listed: list[dict[str, Any]]) -> list[str]:
@@ -135,7 +135,7 @@ class TenantTests(ClientCase):
 class ListTests(ClientCase):
     """Many load balancers, and the ones that are looked for."""
 
-    settings = {f"OCTAVIA_TX_{section}__DRIVER": "noop" for section in ("COMPUTE", "NETWORK", "AMPHORA")}
+    settings = NOOP
 
     async def test_load_balancers_are_found_by_what_they_are(self) -> None:
         await self.begin()

@@ -6,9 +6,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from tests.journey.client import ClientCase
-
-NOOP = {f"OCTAVIA_TX_{section}__DRIVER": "noop" for section in ("COMPUTE", "NETWORK", "AMPHORA")}
+from tests.journey.client import NOOP, ClientCase
 
 
 class CatalogueTests(ClientCase):
