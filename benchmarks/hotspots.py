@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGUSR2
 
-from benchmarks import api, trees
+from benchmarks import api, statements, trees
 from benchmarks.processes import below, cpu_seconds
 from benchmarks.service import NOOP, Ours, Rate, deployment
 
@@ -30,6 +30,8 @@ LOADS: dict[str, Callable[[Ours, float], Rate]] = {
         ("POST", "loadbalancers", trees.full_tree(trees.MEASURED, distinct=True)), connections=4, seconds=seconds
     ),
 }
+WIDTH = 70
+"""Characters shown of a statement at either end."""
 DAEMONS = ("octavia-api", "octavia-controller")
 
 
@@ -90,6 +92,14 @@ def tell(name: str, samples: list[tuple[list[str], int]], most: int) -> None:
             print(f"  {count / whole:6.1%}  {what}")
 
 
+def tell_statements(found: list[statements.Statement], requests: int) -> None:
+    """Print what one request costs PostgreSQL."""
+    print("\nPostgreSQL, ms for each request: calls, planning, execution, statement:")
+    for each in found:
+        told = f"{each.calls / requests:6.2f} {each.plan / requests:7.3f} {each.run / requests:7.3f}"
+        print(f"  {told}  {each.text[:WIDTH]} … {each.text[-WIDTH:]}")
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hotspots")
@@ -99,11 +109,15 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=40, help="lines of each kind")
     options = parser.parse_args()
     with deployment(NOOP, sampled=True) as service:
+        statements.count(service)
         trees.fill(service, options.load_balancers)
         for what in options.what:
+            statements.forget(service)
             rate, spent = costs(service, LOADS[what], options.seconds)
             told = ", ".join(f"{name} {cost:.3g}" for name, cost in spent.items())
-            print(f"\n# {what}: {rate.a_second:.4g} /s ({rate.p50:.3g} / {rate.p99:.3g} ms)\nms of CPU each: {told}")
+            print(f"\n# {what}: {rate.a_second:.4g} /s ({rate.p50:.3g} / {rate.p99:.3g} ms)")
+            print(f"ms of processor time for each: {told}")
+            tell_statements(list(statements.counted(service))[: options.most], rate.accepted)
             for daemon, samples in sampled(service, partial(LOADS[what], service, options.seconds)).items():
                 tell(daemon, samples, options.most)
 

@@ -190,6 +190,19 @@ class Ours(Service):
         self.daemons[name] = processes.start(command, environment, self.directory / f"{name}.log")
         return self.daemons[name]
 
+    def start_deployed(self) -> None:
+        """The controller, and the API beside it, answering."""
+        self.start("octavia-controller", "--without-api")
+        self.start("octavia-api")
+        wait_answering(self, self.directory / "octavia-api.log")
+
+    def start_again(self) -> None:
+        """The same, after they have ended."""
+        for daemon in reversed(self.daemons.values()):
+            daemon.terminate()
+            daemon.wait()
+        self.start_deployed()
+
     def api(
         self, *options: str, settings: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> Service:
@@ -235,9 +248,7 @@ def deployment(settings: dict[str, str], *, sampled: bool = False) -> Iterator[O
     """Our system as one deploys it: the controller, and one process beside it for the API."""
     with _somewhere(settings) as service:
         service.sampled = sampled
-        service.start("octavia-controller", "--without-api")
-        service.start("octavia-api")
-        wait_answering(service, service.directory / "octavia-api.log")
+        service.start_deployed()
         yield service
 
 
