@@ -35,6 +35,14 @@ def create(service: Service, seconds: float = SECONDS) -> Rate:
     return service.load(("POST", "loadbalancers", trees.LOAD_BALANCER), seconds=seconds)
 
 
+def create_and_apply(service: Service, seconds: float) -> tuple[Rate, float]:
+    """How many are answered a second, and how many become ACTIVE a second until all are."""
+    begun = time.perf_counter()
+    made = create(service, seconds)
+    service.settle()
+    return made, made.accepted / (time.perf_counter() - begun)
+
+
 def members(service: Service, seconds: float = SECONDS, pools: int = CONNECTIONS) -> Rate:
     """Members of several load balancers' pools at once; the controller works on them meanwhile."""
     body = {"member": {"address": ADDRESS.decode(), "protocol_port": 8080}}
@@ -83,9 +91,10 @@ def rows(mine: Service, other: Service | None, seconds: float) -> Iterator[Row]:
 
 def last_rows(mine: Service, other: Service | None, seconds: float) -> Iterator[Row]:
     """What leaves much behind."""
-    yield rate("create", *_Both(mine, other)(lambda s: create(s, seconds)), goal="≥ 10 ×")
+    a, b = _Both(mine, other)(lambda s: create_and_apply(s, seconds))
+    yield rate("create", a[0], b and b[0], goal="≥ 10 ×")
+    yield Row(what="create, all ACTIVE", ours=a[1], theirs=b and b[1], unit="/s", more_is_better=True)
     if other is not None:
-        other.settle()
         other.delete_all(name=trees.MEASURED)
 
 

@@ -1,5 +1,5 @@
 """
-Where the time of one kind of request goes: C{python -m benchmarks.hotspots list|show|create|member|tree}.
+Where the time of one kind of request goes: C{python -m benchmarks.hotspots http|list|show|create|member|one-pool|tree …}.
 
 Starts the system as it is deployed, with load balancers of 100 members each in the tables, and tells under load what
 each request costs each process, in milliseconds of processor time. That hardly depends on what else this machine does.
@@ -21,6 +21,7 @@ from benchmarks.processes import below, cpu_seconds
 from benchmarks.service import NOOP, Ours, Rate, deployment
 
 LOADS: dict[str, Callable[[Ours, float], Rate]] = {
+    "http": lambda service, seconds: service.load(("GET", "", None), seconds=seconds),  # versions: no database
     "list": api.list_of_20,
     "show": api.show,
     "create": api.create,
@@ -36,10 +37,13 @@ DAEMONS = ("octavia-api", "octavia-controller")
 
 
 def costs(service: Ours, load: Callable[[Ours, float], Rate], seconds: float) -> tuple[Rate, dict[str, float]]:
-    """What was answered, and milliseconds of processor time that each request cost, by process."""
+    """
+    What was answered, and milliseconds of processor time that each request cost, by process, until all is C{ACTIVE}.
+    """
     api_pid, controller = (service.daemons[name].pid for name in ("octavia-api", "octavia-controller"))
     before = cpu_seconds([api_pid]), cpu_seconds([controller]), cpu_seconds(below(controller))
     rate = load(service, seconds)
+    service.settle()
     after = cpu_seconds([api_pid]), cpu_seconds([controller]), cpu_seconds(below(controller))
     spent = [*(b - a for a, b in zip(before, after, strict=True)), rate.cpu]
     names = ("API", "controller", "PostgreSQL", "load generator")
@@ -53,6 +57,7 @@ def sampled(service: Ours, during: Callable[[], object]) -> dict[str, list[tuple
         file.unlink(missing_ok=True)
         service.daemons[name].send_signal(SIGUSR2)
     during()
+    service.settle()
     for name in files:
         service.daemons[name].send_signal(SIGUSR2)
     return {name: list(_samples(file)) for name, file in files.items()}
