@@ -1,5 +1,5 @@
 """
-C{python -m benchmarks [--peer URL] [--peer-heartbeats ADDRESS:PORT] [--peer-key KEY]}: measure, and print one table.
+C{python -m benchmarks [--peer URL] [--peer-heartbeats ADDRESS:PORT] [--peer-key KEY] …}: measure, and print tables.
 
 With a peer, an OpenStack Octavia with no-op drivers and no authentication on this host, each measurement that both can
 do is made on both in turn.
@@ -10,27 +10,62 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import amphorae, api, heartbeats
-from benchmarks.service import NOOP, Service, ours
+from benchmarks import amphorae, api, heartbeats, ourselves, trees
+from benchmarks.service import NOOP, SECONDS, Service, deployment, ours
 from benchmarks.table import Row, table
 from octavia_tx.demo import processes
 
+PARTS = ("api", "heartbeats", "amphorae")
 
-def main() -> None:
-    """Measure everything."""
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--peer", help="endpoint of an OpenStack Octavia with no-op drivers: http://127.0.0.1:9876")
     parser.add_argument("--peer-heartbeats", default="127.0.0.1:5555", help="address:port of its health manager")
     parser.add_argument("--peer-key", default="insecure", help="its heartbeat key")
-    options = parser.parse_args()
+    parser.add_argument("--only", choices=PARTS, help="only this part; else all")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each load")
+    parser.add_argument(
+        "--load-balancers", type=int, default=1000, help="of 100 members each, in our tables while the API is measured"
+    )
+    parser.add_argument("--peer-load-balancers", type=int, default=200, help="and in the peer's; they stay there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure everything."""
+    options = _options()
+    parts = (options.only,) if options.only else PARTS
     other = Service(options.peer) if options.peer else None
     rows: list[Row] = []
-    with ours(NOOP) as mine:
-        rows += _told(api.rows(mine, other))
-    host, _, port = options.peer_heartbeats.rpartition(":")
-    rows += _told(heartbeats.rows(other, (host, int(port)), options.peer_key.encode()))
+    own: list[Row] = []
+    if "api" in parts:
+        _measure_api(options, other, rows, own)
+    if "heartbeats" in parts:
+        host, _, port = options.peer_heartbeats.rpartition(":")
+        rows += _told(heartbeats.rows(other, (host, int(port)), options.peer_key.encode()))
+    if "amphorae" in parts:
+        _measure_amphorae(rows)
+    print(table(rows))
+    if own:
+        print(f"\n{table(own, 'Octavia-TX, the one', 'Octavia-TX, the other')}")
+
+
+def _measure_api(options: argparse.Namespace, other: Service | None, rows: list[Row], own: list[Row]) -> None:
+    with deployment(NOOP) as mine:
+        for service, wanted in ((mine, options.load_balancers), (other, options.peer_load_balancers)):
+            filled = trees.fill(service, wanted) if service is not None else None
+            if filled is not None:
+                print(f"full trees made: {filled.a_second:.4g} /s", file=sys.stderr)
+        rows += _told(api.rows(mine, other, options.seconds))
+        own += _told(ourselves.rows(mine, options.seconds))
+        rows += _told(api.last_rows(mine, other, options.seconds))
+
+
+def _measure_amphorae(rows: list[Row]) -> None:
     with tempfile.TemporaryDirectory() as scratch, ours({}) as mine:
         back_end = processes.start(
             [sys.executable, "-m", "octavia_tx.demo.back_end", "member", str(port := processes.free_port(0))],
@@ -38,21 +73,18 @@ def main() -> None:
             Path(scratch) / "back_end.log",
         )
         try:
-            rows += _told(amphorae.rows(mine, int(port)))
+            rows += _told(amphorae.rows(mine, port))
         finally:
             mine.delete_all()
             back_end.kill()
             back_end.wait()
-    print(table(rows))
 
 
-def _told(rows: object) -> list[Row]:
+def _told(rows: Iterator[Row]) -> Iterator[Row]:
     """The rows, each also told on standard error as soon as it is there."""
-    told = []
-    for row in rows:  # type: ignore[attr-defined]
-        print(f"{row.what}: {row.ours:.4g} {row.unit}, theirs {row.theirs}", file=sys.stderr)
-        told.append(row)
-    return told
+    for row in rows:
+        print(f"{row.what}: {', '.join(row.cells())}", file=sys.stderr)
+        yield row
 
 
 if __name__ == "__main__":

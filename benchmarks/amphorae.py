@@ -7,8 +7,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
+from benchmarks.processes import resident
 from benchmarks.service import Ours
 from benchmarks.table import Row
 from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
@@ -39,9 +39,7 @@ def agent_memory(service: Ours) -> list[float]:
     sizes = []
     for pid, command in processes.belonging(service.directory).items():
         if "octavia-amphora-agent" in command:
-            status = Path(f"/proc/{pid}/status").read_text()
-            (line,) = [text for text in status.splitlines() if text.startswith("VmRSS")]
-            sizes.append(int(line.split()[1]) / 1024)
+            sizes.append(resident(pid))
     return sizes
 
 

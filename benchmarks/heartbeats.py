@@ -19,7 +19,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from benchmarks.service import NOOP, Ours, Service, cpu_seconds, ours
+from benchmarks.processes import cpu_seconds
+from benchmarks.service import NOOP, Ours, Service, ours
 from benchmarks.table import Row
 from octavia_tx.demo import processes
 from octavia_tx.wire import envelope, openstack
