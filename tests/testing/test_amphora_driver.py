@@ -35,6 +35,12 @@ class Wrapped:
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         await self.inner.withdraw(amphora, load_balancer_id, fence)
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        return await self.inner.drain(amphora, load_balancer_id, fence)
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        await self.inner.configure(amphora, text)
+
 
 class Unfenced(Wrapped):
     """Applies whatever the fence."""
@@ -88,6 +94,13 @@ class Alone(Wrapped):
             del serving[other]
 
 
+class KeepsAccepting(Wrapped):
+    """Says that it drained, and does nothing."""
+
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        return 0
+
+
 class Deaf(Wrapped):
     """Takes silence for success."""
 
@@ -133,6 +146,10 @@ class SuiteTests(SynchronousTestCase):
             StopsOnRejection: {"a_rejected_tree_leaves_what_runs"},
             Adds: {"it_serves_nothing_more_than_the_newest_tree"},
             Alone: {"load_balancers_of_one_amphora_do_not_touch_each_other"},
+            KeepsAccepting: {
+                "a_lower_fence_drains_nothing",
+                "one_that_is_drained_accepts_no_more_and_again_changes_nothing",
+            },
             Deaf: {
                 "a_strange_controller_is_refused",
                 "an_amphora_that_does_not_answer_is_unreachable",
