@@ -4,7 +4,8 @@ How a request changes a load balancer's tree: drafted, shown to the provider, dr
 A I{draft} reads what is there, holds what is asked against it, and says what shall be new, changed and gone. It is
 made twice: first without a lock, for the provider to look at, because nothing remote is asked inside a transaction;
 then, with the load balancer's row locked and its revision raised, once more, because the world may have moved
-meanwhile. Only then is anything written, all of it or nothing; of a rehearsal (C{dry_run}), in the end nothing.
+meanwhile. Where the provider answers at once, without asking anyone, the second alone will do. Only then is anything
+written, all of it or nothing; of a rehearsal (C{dry_run}), in the end nothing.
 """
 
 from __future__ import annotations
