@@ -147,9 +147,9 @@ class ListTests(ApiCase):
         for query, field in (
             ({"marker": new_id()}, "marker"),
             ({"marker": "x"}, "marker"),
-            ({"marker": new_id(), "position": "bm9uZQ=="}, "position"),
-            ({"marker": new_id(), "position": "\u00e9"}, "position"),
-            ({"marker": new_id(), "position": "WyJ4IiwgIngiXQ=="}, "position"),
+            ({"marker": new_id(), "marker_position": "bm9uZQ=="}, "marker_position"),
+            ({"marker": new_id(), "marker_position": "\u00e9"}, "marker_position"),
+            ({"marker": new_id(), "marker_position": "WyJ4IiwgIngiXQ=="}, "marker_position"),
             ({"limit": "x"}, "limit"),
             ({"sort": "nme"}, "sort"),
         ):
