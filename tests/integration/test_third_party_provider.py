@@ -49,6 +49,7 @@ _MODULE = """
         name = "acme"
         description = "Load balancers by ACME."
         amphorae = False
+        immediate = False
         flavor_schema = FLAVOR.schema
         availability_zone_schema = ZONE.schema
 
