@@ -1,5 +1,5 @@
 """
-Where the time of one kind of request goes: C{python -m benchmarks.hotspots http|list|show|create|member|tree …}.
+Where the time of requests goes: C{python -m benchmarks.hotspots http|list|show|create|member|one-pool|tree …}.
 
 Starts the system as it is deployed, with load balancers of 100 members each in the tables, and tells under load what
 each request costs each process, in milliseconds of processor time. That hardly depends on what else this machine does.
