@@ -35,6 +35,12 @@ class Wrapped:
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         await self.inner.withdraw(amphora, load_balancer_id, fence)
 
+    async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
+        return await self.inner.drain(amphora, load_balancer_id, fence)
+
+    async def configure(self, amphora: Amphora, text: str) -> None:
+        await self.inner.configure(amphora, text)
+
 
 class Unfenced(Wrapped):
     """Applies whatever the fence."""
