@@ -216,8 +216,15 @@ class _AmphoraDriverTests(TestCase):
         tree = tree_of(self.fixture, self.fixture.ports[0])
         await self.driver.apply(self.amphora, tree, 1)
         for _ in range(2):
-            self.assertEqual(await self.driver.drain(self.amphora, tree.load_balancer.id, 2), 0)
+            await self.drained(tree.load_balancer.id)
             self.assertEqual(await self.listening(), (False, False, False, False))
+
+    async def drained(self, load_balancer_id: str) -> None:
+        """Drain until no connection is left: the last look whether it serves may be one still."""
+        for _ in range(500):
+            if not await self.driver.drain(self.amphora, load_balancer_id, 2):
+                return
+        self.fail("connections are left, though nobody has any")
 
     async def test_draining_what_was_never_applied_or_was_withdrawn_is_no_error(self) -> None:
         self.assertEqual(await self.driver.drain(self.amphora, str(uuid4()), 1), 0)

@@ -20,6 +20,7 @@ from octavia_tx.interfaces import IComputeDriver
 from octavia_tx.model.amphora import Boot
 from octavia_tx.testing.compute import make_compute_driver_tests, plain_boot
 from tests.integration.machines import STANDIN, agents, controller, naming, own_directory, sleep
+from tests.integration.signals import interruptible
 
 CONTROLLER = """
 import sys
@@ -193,4 +194,5 @@ class ControllersEndTests(TestCase):
         await self.ended_by(signal.SIGTERM)
 
     async def test_interrupted_at_a_terminal(self) -> None:
+        interruptible(self)
         await self.ended_by(signal.SIGINT, group=True)

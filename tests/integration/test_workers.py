@@ -26,6 +26,7 @@ from twisted.internet.threads import deferToThread
 from octavia_tx.demo import processes
 from octavia_tx.tap.inheritance import VARIABLE
 from tests.integration.postgres import PostgresCase
+from tests.integration.signals import interruptible
 
 TWISTD = [sys.executable, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
 HEAD = "GET /v2/lbaas/pools HTTP/1.1\r\nHost: a\r\n"
@@ -206,6 +207,7 @@ class Ending(WorkersCase):
         self.assertNotIn("Traceback", self.log())
 
     async def test_a_signal_to_the_whole_group_is_no_trouble(self) -> None:
+        interruptible(self)
         parent = await self.started()
         os.killpg(parent.pid, signal.SIGINT)
         await self.until(lambda: parent.poll() is not None)
