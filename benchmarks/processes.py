@@ -7,11 +7,12 @@ from pathlib import Path
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """User and system time that these processes have used so far."""
+    """User and system time that these processes have used so far; of one that is gone, none."""
     ticks = 0
     for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / 100
 
 
