@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -36,7 +38,7 @@ class System(Stage):
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **self.settings}
 
-    def start_dying_controller(self, step: str, moment: str, later: tuple[str, ...] = ()) -> Any:
+    def start_dying_controller(self, step: str, moment: str, later: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         """A controller that dies at that moment of that step, see L{dying_controller}; gives its process."""
         launcher = Path(__file__).with_name("dying_controller.py")
         arguments = [step, moment, ",".join(later), "--", *processes.controller_command(self.directory)[2:]]
@@ -86,6 +88,14 @@ class SystemCase(TestCase):
 
     async def pause(self, seconds: float) -> None:
         await deferLater(reactor, seconds)  # type: ignore[arg-type]
+
+    async def until_killed(self, controller: subprocess.Popen[bytes], where: str) -> None:
+        """Until a controller has died as L{dying_controller} is told to; C{where} says at which point."""
+        for _ in range(1000):
+            if controller.poll() is not None:
+                break
+            await self.pause(0.02)
+        self.assertEqual(controller.poll(), -signal.SIGKILL, f"it never comes to {where}")
 
     async def create_load_balancer(self, port: int = 8080, **members: int) -> dict[str, Any]:
         """A tree with an HTTP listener, a pool, members by name and port, and a health monitor; not waited for."""
