@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.stage import Stage
 from octavia_tx.demo.tenant import Tenant
+from tests.integration.ports import free_port
 
 
 class System(Stage):
@@ -30,9 +30,8 @@ class System(Stage):
 
     @classmethod
     def build(cls, reactor: Any) -> System:
-        """On ports that are free now; not the usual ones, which tests that run beside these would want too."""
-        tcp, udp = processes.free_port, functools.partial(processes.free_port, kind=socket.SOCK_DGRAM)
-        ports = {"api": tcp(0), "amphora_api": tcp(0), "health": udp(0)}
+        """On ports that are free now."""
+        ports = {"api": free_port(), "amphora_api": free_port(), "health": free_port(socket.SOCK_DGRAM)}
         return cls(reactor, Path(tempfile.mkdtemp(prefix="octavia-tx-test-")), ports)
 
     def environment(self) -> dict[str, str]:

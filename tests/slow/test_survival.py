@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from octavia_tx.demo import processes
+from tests.integration.ports import free_port
 from tests.integration.system import SystemCase
 
 CREATION = ("allocate VIP", "request amphora", "ensure machine", "await agent", "plug VIP", "apply")
@@ -31,7 +31,7 @@ class ControllerKilled(SystemCase):
         self.system.kill_controller()
         first = self.system.start_dying_controller("allocate VIP", "begins")
         await self.system.wait_for_api()
-        created = await self.create_load_balancer(only=processes.free_port(0))
+        created = await self.create_load_balancer(only=free_port())
         await self.until_killed(first, "the first step")
         await self._die_at_each(CREATION)
         self.system.start_controller()
