@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from contextlib import suppress
@@ -19,6 +20,7 @@ from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.stage import Stage
 from octavia_tx.demo.tenant import Tenant
+from tests.integration.ports import free_port
 
 
 class System(Stage):
@@ -28,15 +30,14 @@ class System(Stage):
 
     @classmethod
     def build(cls, reactor: Any) -> System:
-        """On ports that are free now; not the usual ones, which tests that run beside these would want too."""
-        tcp, udp = processes.free_port, functools.partial(processes.free_port, kind=socket.SOCK_DGRAM)
-        ports = {"api": tcp(0), "amphora_api": tcp(0), "health": udp(0)}
+        """On ports that are free now."""
+        ports = {"api": free_port(), "amphora_api": free_port(), "health": free_port(socket.SOCK_DGRAM)}
         return cls(reactor, Path(tempfile.mkdtemp(prefix="octavia-tx-test-")), ports)
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **self.settings}
 
-    def start_dying_controller(self, step: str, moment: str, later: tuple[str, ...] = ()) -> Any:
+    def start_dying_controller(self, step: str, moment: str, later: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         """A controller that dies at that moment of that step, see L{dying_controller}; gives its process."""
         launcher = Path(__file__).with_name("dying_controller.py")
         arguments = [step, moment, ",".join(later), "--", *processes.controller_command(self.directory)[2:]]
@@ -86,6 +87,14 @@ class SystemCase(TestCase):
 
     async def pause(self, seconds: float) -> None:
         await deferLater(reactor, seconds)  # type: ignore[arg-type]
+
+    async def until_killed(self, controller: subprocess.Popen[bytes], where: str) -> None:
+        """Until a controller has died as L{dying_controller} is told to; C{where} says at which point."""
+        for _ in range(1000):
+            if controller.poll() is not None:
+                break
+            await self.pause(0.02)
+        self.assertEqual(controller.poll(), -signal.SIGKILL, f"it never comes to {where}")
 
     async def create_load_balancer(self, port: int = 8080, **members: int) -> dict[str, Any]:
         """A tree with an HTTP listener, a pool, members by name and port, and a health monitor; not waited for."""

@@ -8,6 +8,7 @@ from typing import Any
 from octavia_tx.cloud.loopback import IPV4_SUBNET_ID, IPV6_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.tenant import Visitor
+from tests.integration.ports import free_port
 from tests.integration.system import SystemCase
 
 
@@ -31,7 +32,7 @@ class SeveralFrontEnds(SystemCase):
         self.system.start_controller()
         await self.system.wait_for_api()
         await self.system.start_back_end("red")
-        port = processes.free_port(0)
+        port = free_port()
         code, answer = await self._create(port, {"subnet_id": IPV4_SUBNET_ID}, {"subnet_id": IPV6_SUBNET_ID})
         self.assertEqual(code, 201, answer)
         shown = await self.until_active(answer["loadbalancer"]["id"])

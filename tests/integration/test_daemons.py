@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from octavia_tx.demo import processes
+from tests.integration.ports import free_port
 
 DAEMONS = ("octavia-controller", "octavia-api", "octavia-health", "octavia-amphora-agent")
 TWISTD = [sys.executable, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile="]
@@ -77,7 +78,7 @@ class Ends(TestCase):
         self.directory = Path(tempfile.mkdtemp(prefix="octavia-tx-test-"))
         self.environment = {
             "OCTAVIA_TX_STATE__DIRECTORY": str(self.directory / "state"),
-            "OCTAVIA_TX_API__LISTEN": f"tcp:{processes.free_port(0)}:interface=127.0.0.1",
+            "OCTAVIA_TX_API__LISTEN": f"tcp:{free_port()}:interface=127.0.0.1",
             "OCTAVIA_TX_AMPHORA_API__LISTEN": "tcp:0:interface=127.0.0.1",
             "OCTAVIA_TX_HEALTH__LISTEN": "udp:0:interface=127.0.0.1",
         }

@@ -25,6 +25,7 @@ from twisted.internet.threads import deferToThread
 
 from octavia_tx.demo import processes
 from octavia_tx.tap.inheritance import VARIABLE
+from tests.integration.ports import free_port
 from tests.integration.postgres import PostgresCase
 from tests.integration.signals import interruptible
 
@@ -38,7 +39,7 @@ class WorkersCase(PostgresCase):
     async def _prepare(self) -> None:
         await super()._prepare()
         self.directory = Path(tempfile.mkdtemp(prefix="octavia-tx-test-"))
-        self.port = processes.free_port(0)
+        self.port = free_port()
         self.environment = {
             "OCTAVIA_TX_STATE__DIRECTORY": str(self.directory / "state"),
             "OCTAVIA_TX_API__LISTEN": f"tcp:{self.port}:interface=127.0.0.1",

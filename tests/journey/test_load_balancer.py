@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 from octavia_tx.cloud.loopback import IPV6_SUBNET_ID
 from octavia_tx.demo import processes
 from octavia_tx.demo.tenant import Visitor
+from tests.integration.ports import free_port
 from tests.integration.system import SystemCase
 
 
@@ -102,7 +103,7 @@ class OneLoadBalancer(SystemCase):
 
     async def test_statuses_are_told_for_each_object(self) -> None:
         await self._begin("red")
-        created = await self.create_load_balancer(red=self.system.members["red"], gone=processes.free_port(0))
+        created = await self.create_load_balancer(red=self.system.members["red"], gone=free_port())
         await self.until_active(created["id"])
         (pool,) = [p["id"] for p in created["pools"]]
         await self.tenant.wait_for(f"/pools/{pool}", "pool", lambda p: bool(p and p["operating_status"] == "DEGRADED"))
@@ -156,7 +157,7 @@ class OneLoadBalancer(SystemCase):
 
     async def test_a_load_balancer_on_ipv6(self) -> None:
         await self._begin("red")
-        port = processes.free_port(0)
+        port = free_port()
         pool = {
             "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN",
             "members": [{"address": "127.0.0.1", "protocol_port": self.system.members["red"]}],
@@ -171,7 +172,7 @@ class OneLoadBalancer(SystemCase):
 
     async def test_a_port_that_somebody_has_is_told_and_mended(self) -> None:
         await self._begin()
-        taken = processes.free_port(0)
+        taken = free_port()
         listening = self.system.reactor.listenTCP(taken, Factory(), interface="127.0.0.1")
         created = await self.tenant.create(
             "/loadbalancers", "loadbalancer", vip_address="127.0.0.1",
