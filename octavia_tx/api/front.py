@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -19,7 +20,6 @@ from octavia_tx.tracing import RequestIds
 
 REQUEST_ID = b"X-Openstack-Request-Id"
 GLOBAL_REQUEST_ID = b"X-Openstack-Global-Request-Id"
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class BoundedRequest(Request):
@@ -182,10 +182,17 @@ def write(request: IRequest, answer: Answer) -> bytes:
             request.setHeader(b"Content-Length", b"0")
         request.responseHeaders.removeHeader(b"Content-Type")
         return b""
-    encoded = _encode(answer.body).encode("ascii")
+    encoded = _encoded(answer.body)
     request.setHeader(b"Content-Type", b"application/json")
     request.setHeader(b"Content-Length", b"%d" % len(encoded))
     return encoded
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half a surrogate pair, which a refusal may repeat, can only be written escaped
+        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def shielded(work: Deferred[Any]) -> Deferred[Any]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 import psycopg2
 from attrs import field, frozen
-from psycopg2 import extensions
+from psycopg2 import extensions, extras
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.python.failure import Failure
@@ -99,6 +100,7 @@ class Address:
         def ready(result: Any) -> Any:
             extensions.register_type(_UUIDS, connection._connection)
             extensions.register_type(_INETS, connection._connection)
+            extras.register_default_jsonb(connection._connection, loads=orjson.loads)
             return result
 
         return connection, opening.addCallback(ready)

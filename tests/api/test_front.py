@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
 
-from octavia_tx.api.front import BoundedRequest, identify, origin
+from octavia_tx.api.call import Answer
+from octavia_tx.api.front import BoundedRequest, identify, origin, write
 
 GIVEN = "req-0a1b2c3d-1111-4222-8333-0123456789ab"
 
@@ -40,3 +41,9 @@ class Origins(SynchronousTestCase):
     def test_the_operator_knows_better(self) -> None:
         for base_uri in ("https://lb.example.org/octavia", "https://lb.example.org/octavia/"):
             self.assertEqual(origin(request(Host="10.0.0.1:9876"), base_uri), "https://lb.example.org/octavia")
+
+
+class Bodies(SynchronousTestCase):
+    def test_what_is_no_whole_character_is_escaped(self) -> None:
+        for said, written in (("\u2603", '{"name":"\u2603"}'), ("\ud800", '{"name":"\\ud800"}')):
+            self.assertEqual(write(request(), Answer(200, {"name": said})), written.encode())
