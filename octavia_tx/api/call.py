@@ -26,6 +26,7 @@ from octavia_tx.model.caller import Caller
 
 LARGEST_BODY = 8 * 1024 * 1024
 _DEEPEST = 12
+_MOST_DIGITS = 4300  # what Python reads at all
 
 
 @frozen(kw_only=True)
@@ -164,7 +165,8 @@ def parse(body: bytes) -> Any:
     """
     The body's JSON.
 
-    @raise MalformedBody: no JSON, not UTF-8, nested deeper than any resource, or a number that JSON doesn't know.
+    @raise MalformedBody: no JSON, not UTF-8, nested deeper than any resource, a key twice in one object, or a number
+        that JSON doesn't know, or is longer than any that means something.
     """
     try:
         text = body.decode("utf-8")
@@ -173,7 +175,7 @@ def parse(body: bytes) -> Any:
     if not text.strip():
         raise MalformedBody("The body is empty; a JSON object is expected.")
     try:
-        value = json.loads(text, parse_constant=_no_such_number)
+        value = json.loads(text, parse_constant=_no_such_number, parse_int=_integer, object_pairs_hook=_object)
     except RecursionError:
         raise MalformedBody("The body is nested too deep.") from None
     except ValueError as error:
@@ -184,6 +186,21 @@ def parse(body: bytes) -> Any:
 
 def _no_such_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits, more than {_MOST_DIGITS}")
+    return int(digits)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key '{shown(twice)}' stands twice in one object")
+    return made
 
 
 def _shallow(value: Any) -> None:
@@ -208,7 +225,7 @@ def revisions(header: str | None) -> frozenset[int] | None:
     """
     if header is None or header.strip() == "*":
         return None
-    found = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    if not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag.count('"') == 2 for tag in found):
+    found = [tag.strip().removeprefix("W/") for tag in header.split(",") if tag.strip()]
+    if not found or not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag.count('"') == 2 for tag in found):
         raise InvalidInput("header If-Match", header, 'an ETag as it was answered, such as "7", or *')
     return frozenset(int(tag[1:-1]) for tag in found if tag[1:-1].isascii() and tag[1:-1].isdigit() and len(tag) < 22)

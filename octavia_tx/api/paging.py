@@ -105,14 +105,15 @@ def _plain(value: Any) -> Any:
 async def _behind(
     tx: Transaction, rows: Repository[Any], asked: Query, order: tuple[Order, ...], filters: Mapping[str, Filter]
 ) -> tuple[Any, ...]:
+    """Where the page before ended: as its link says, for the marker may have changed since, or be gone."""
+    said = _said(asked, order, filters)
+    if said is not None:
+        return said
     marker = str(asked.marker)
     seen = await rows.get(tx, marker)
-    if seen is not None:
-        return tuple(getattr(seen, each.column) for each in order)
-    said = _said(asked, order, filters)
-    if said is None or said[-1] != marker:
+    if seen is None:
         raise InvalidInput("marker", marker, "the id of an object that is there")
-    return said
+    return tuple(getattr(seen, each.column) for each in order)
 
 
 def _said(asked: Query, order: tuple[Order, ...], filters: Mapping[str, Filter]) -> tuple[Any, ...] | None:

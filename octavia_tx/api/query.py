@@ -25,6 +25,9 @@ DIRECTIONS = {"asc": False, "desc": True}
 _YES = {"true": True, "false": False}
 
 
+_MOST_ARGUMENTS = 100
+
+
 def arguments(uri: bytes) -> Arguments:
     """
     The query string's arguments, in order.
@@ -35,9 +38,12 @@ def arguments(uri: bytes) -> Arguments:
     if not mark:
         return ()
     try:
-        return tuple(parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100))
+        pairs = tuple(parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict"))
     except ValueError:
         raise RequestError("The query string can't be read: percent-encoded UTF-8 is expected.") from None
+    if len(pairs) > _MOST_ARGUMENTS:
+        raise RequestError(f"The query string has {len(pairs)} arguments. Accepted: at most {_MOST_ARGUMENTS}.")
+    return pairs
 
 
 def only(given: Arguments, *known: str) -> dict[str, str]:

@@ -49,8 +49,8 @@ from octavia_tx.api.policy import ADMIN, RULES
 from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.stream import Stream
-from octavia_tx.api.types import canonical_uuid
-from octavia_tx.errors import Forbidden, OctaviaError
+from octavia_tx.api.types import Text, canonical_uuid
+from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError
 from octavia_tx.model.caller import Caller
 
 _NOBODY = Caller(project_id=None)
@@ -106,6 +106,9 @@ def description() -> dict[str, Any]:
 async def _describe(call: Call) -> Answer:
     query.only(call.arguments)
     return Answer(200, description())
+
+
+_PROJECT = Text(36)
 
 
 class Api:
@@ -208,7 +211,7 @@ class Api:
             path=front.path(request),
             arguments=arguments,
             ids={name: _spelled(name, value) for name, value in ids.items()},
-            expected=revisions(front.said(request, b"If-Match")),
+            expected=_expected(served, front.said(request, b"If-Match")),
             last_event=front.said(request, b"Last-Event-ID"),
             rehearsal=rehearsal,
             body=b"" if served.route.method == "GET" else front.read_body(request),
@@ -225,8 +228,16 @@ def _spelled(name: str, value: str) -> str:
     """An id out of a path: a UUID as it is usually spelled. Projects are keystone's, which spells theirs otherwise."""
     if name == "name":
         return value
-    identifier = None if name == "project_id" else canonical_uuid(value)
-    return identifier or shown(value)
+    if name == "project_id":
+        return _PROJECT.decode(value, name)
+    return canonical_uuid(value) or shown(value)
+
+
+def _expected(served: Served, header: str | None) -> frozenset[int] | None:
+    """The revisions that C{If-Match} wants. Where objects have none, it can't be heeded, and isn't passed over."""
+    if header is not None and served.route.method in ("PUT", "DELETE") and not served.dry:
+        raise InvalidInput("header If-Match", header, "no such header here, for these objects have no revisions")
+    return revisions(header)
 
 
 def call_ids(ids: dict[str, str], answer: Answer) -> tuple[str, ...]:

@@ -92,7 +92,8 @@ class Pool:
             self._closing.callback(None)
 
     def _open_more(self) -> None:
-        while self._opening < len(self._waiting) and self._living < self._size:
+        # Counted beforehand: where nobody listens any more, attempts fail at once, and change nothing.
+        for _ in range(min(len(self._waiting) - self._opening, self._size - self._living)):
             self._opening += 1
             self._connect().addCallbacks(self._opened, self._failed, errbackArgs=(tuple(self._waiting),))
 

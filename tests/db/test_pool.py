@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.db.pool import Pool
@@ -29,9 +29,12 @@ class Pretended:
 class PoolTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.opening: list[Deferred[Any]] = []
+        self.refusing = False
         self.pool = Pool(self.connect, 2)
 
     def connect(self) -> Deferred[Any]:
+        if self.refusing:
+            return fail(DatabaseUnavailable("nobody listens"))
         opening: Deferred[Any] = Deferred()
         self.opening.append(opening)
         return opening
@@ -40,6 +43,10 @@ class PoolTests(SynchronousTestCase):
         connection = Pretended()
         self.opening.pop(0).callback(connection)
         return connection
+
+    def lend(self) -> Pretended:
+        self.pool.acquire()
+        return self.open()
 
     def test_connections_are_opened_when_needed_and_no_more_than_the_size(self) -> None:
         self.assertEqual(self.opening, [])
@@ -122,6 +129,16 @@ class PoolTests(SynchronousTestCase):
         self.assertNoResult(waiter)
         self.pool.release(connection)  # type: ignore[arg-type]
         self.assertIs(self.successResultOf(waiter), connection)
+
+    def test_a_server_that_is_gone_at_once_keeps_nobody(self) -> None:
+        lent = [self.lend(), self.lend()]
+        waiting = [self.pool.acquire() for _ in range(3)]
+        self.refusing = True
+        for connection in lent:
+            connection.close()
+            self.pool.release(connection)  # type: ignore[arg-type]
+        for waiter in waiting:
+            self.failureResultOf(waiter, DatabaseUnavailable)
 
     def test_closing_waits_for_what_is_lent_and_refuses_the_rest(self) -> None:
         self.pool.acquire()

@@ -143,6 +143,15 @@ class ListTests(ApiCase):
         expected = ordered(self.members, [("name", True), ("monitor_port", False)])
         self.assertEqual(seen, [m["id"] for m in expected])
 
+    async def test_a_page_begins_where_the_last_one_ended_though_its_last_object_changed(self) -> None:
+        expected = ordered(self.members, [("name", False), ("id", False)])
+        reply = await self.ask("GET", f"{self.path}?limit=5&sort=name,id")
+        last = reply.body["members"][-1]["id"]
+        self.server.run(f"UPDATE member SET name = 'zzzz' WHERE id = '{last}'", self.database_name)
+        (link,) = [link["href"] for link in reply.body["members_links"] if link["rel"] == "next"]
+        after = await self.ask("GET", link[len(self.base) :])
+        self.assertEqual([m["id"] for m in after.body["members"]], [m["id"] for m in expected[5:10]])
+
     async def test_a_marker_that_says_nothing_is_named(self) -> None:
         for query, field in (
             ({"marker": new_id()}, "marker"),
