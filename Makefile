@@ -33,7 +33,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-benchmark: $(VENV)/.dev
+benchmark: $(VENV)/.dev $(VENV)/.keystone
 	@$(BIN)/python -m benchmarks
 
 $(VENV)/bin/python:

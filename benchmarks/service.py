@@ -22,7 +22,7 @@ from attrs import frozen
 from octavia_tx.demo import processes
 
 CONNECTIONS = 8
-SECONDS = 5.0
+SECONDS = 4.0
 LOAD = [sys.executable, "-m", "benchmarks.load"]
 
 
