@@ -105,11 +105,14 @@ def _plain(value: Any) -> Any:
 async def _behind(
     tx: Transaction, rows: Repository[Any], asked: Query, order: tuple[Order, ...], filters: Mapping[str, Filter]
 ) -> tuple[Any, ...]:
-    """Where the page before ended: as its link says, for the marker may have changed since, or be gone."""
-    said = _said(asked, order, filters)
-    if said is not None:
-        return said
+    """
+    Where the page before ended: as its link says, for the marker may have changed since, or be gone. Clients that put
+    their own marker into our link have the marker's word.
+    """
     marker = str(asked.marker)
+    said = _said(asked, order, filters)
+    if said is not None and said[[each.column for each in order].index("id")] == marker:
+        return said
     seen = await rows.get(tx, marker)
     if seen is None:
         raise InvalidInput("marker", marker, "the id of an object that is there")
