@@ -111,7 +111,7 @@ async def carry_out(
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
         final = judged(await draft(Ground(tx, call, locked)), missing)
-        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
+        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas, gone=final.gone)
         await _write(tx, final, locked)
     return final.result
 
@@ -123,7 +123,7 @@ async def _at_once(call: Call, draft: _Drafting[_Result], load_balancer_id: str)
         terms = await flavors.terms(tx, described.load_balancer)
         missing = await call.parts.providers.check(described.load_balancer, described.tree(), terms)
         final = judged(described, missing)
-        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas)
+        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas, gone=final.gone)
         await _write(tx, final, locked)
     return final.result
 

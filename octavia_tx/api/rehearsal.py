@@ -8,7 +8,7 @@ notified, and no later request finds anything different.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from difflib import unified_diff
 from typing import Any
@@ -97,7 +97,10 @@ class Rehearsal:
 
 
 def _compared(before: Preview, after: Preview) -> dict[str, Any]:
-    lines = unified_diff(
-        (before.text or "").splitlines(keepends=True), (after.text or "").splitlines(keepends=True), "before", "after"
-    )
-    return {"before": before.text, "after": after.text, "diff": "".join(lines), "problem": after.problem}
+    lines: Iterable[str] = ()
+    if before.text is not None and after.text is not None:  # else there's nothing to compare, as the problem tells
+        lines = unified_diff(
+            before.text.splitlines(keepends=True), after.text.splitlines(keepends=True), "before", "after"
+        )
+    problem = after.problem or before.problem
+    return {"before": before.text, "after": after.text, "diff": "".join(lines), "problem": problem}

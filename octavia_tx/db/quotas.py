@@ -14,6 +14,7 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import QuotaExceeded
 from octavia_tx.model.quota import KINDS, UNLIMITED, Quota
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.statuses import ProvisioningStatus
 
 _SHAPES = {
     LoadBalancer: ("load_balancer", load_balancers.rows.shape),
@@ -61,12 +62,15 @@ async def usage(tx: Transaction, project_id: str) -> dict[str, int]:
     return {kind: int(found[kind]) for kind in KINDS}
 
 
-async def claim(tx: Transaction, project_id: str, new: Iterable[Any], defaults: Mapping[str, int]) -> None:
+async def claim(
+    tx: Transaction, project_id: str, new: Iterable[Any], defaults: Mapping[str, int], *, gone: Iterable[Any] = ()
+) -> None:
     """
     Make sure that a project may have these new objects, until the transaction ends. To be asked after load balancers
     are locked, and before anything is inserted.
 
     @param defaults: the limits of projects that have none of their own.
+    @param gone: what the same change sends on its way out, and makes room for the new.
     @raise QuotaExceeded: it may not.
     """
     wanted = Counter(type(value) for value in new)
@@ -76,11 +80,12 @@ async def claim(tx: Transaction, project_id: str, new: Iterable[Any], defaults: 
     limited = [kind for kind in _SHAPES if kind in wanted and limits[_SHAPES[kind][0]] != UNLIMITED]
     if not limited:
         return
+    freed = Counter(type(value) for value in gone if value.provisioning_status != ProvisioningStatus.PENDING_DELETE)
     await tx.fetch("quota.lock", project_id=project_id)
     limits = (await get(tx, project_id)).over(defaults)
     for kind in limited:
         name, shape = _SHAPES[kind]
         row = await tx.fetch_one("quota.used", shape, project_id=project_id)
         used = int(row["used"]) if row is not None else 0
-        if limits[name] != UNLIMITED and used + wanted[kind] > limits[name]:
+        if limits[name] != UNLIMITED and used - freed[kind] + wanted[kind] > limits[name]:
             raise QuotaExceeded(name, limits[name], used)

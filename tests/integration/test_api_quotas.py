@@ -117,6 +117,14 @@ class QuotaTests(ApiCase):
         await self.ask("DELETE", f"loadbalancers/{made['id']}")
         self.assertEqual((await self.ask_for("loadbalancer", "loadbalancers", vip_subnet_id=SUBNET)).status, 201)
 
+    async def test_members_that_are_replaced_make_room_for_those_that_replace_them(self) -> None:
+        pool = await self.pool((await self.load_balancer())["id"])
+        path = f"pools/{pool['id']}/members"
+        await self.ask("PUT", f"quotas/{pool['project_id']}", {"quota": {"member": 2}})
+        for count, last, status in ((2, 0, 202), (2, 2, 202), (3, 4, 403), (2, 6, 202)):
+            members = [{"address": f"192.0.2.{last + n}", "protocol_port": 80} for n in range(1, count + 1)]
+            self.assertEqual((await self.ask("PUT", path, {"members": members})).status, status)
+
     async def test_many_at_once_get_no_more_than_the_limit(self) -> None:
         await self.limit(load_balancer=7)
         asked = [
