@@ -60,6 +60,14 @@ class OpenStackClient:
             raise Unexpected(f"openstack {command} succeeded:\n{done.stdout}")
         return done.stderr
 
+    async def until_replaced(self, amphora: str) -> None:
+        """Look until another amphora serves, and this one has finished what it had; a look takes about a second."""
+        for _ in range(60):
+            listed = await self.ask("loadbalancer amphora list --status ALLOCATED")
+            if listed and amphora not in {each["id"] for each in listed}:
+                return
+        raise Unexpected(f"Amphora {amphora} still serves: {listed}")
+
     async def _run(self, command: str) -> subprocess.CompletedProcess[str]:
         program = str(Path(sys.executable).with_name("openstack"))
 

@@ -36,6 +36,16 @@ class SdkCase(ClientCase):
         """The load balancer, once it is C{ACTIVE}."""
         return await self.call(self.service.wait_for_load_balancer, name, interval=0.1, wait=60)
 
+    async def replaced(self, service: Any, amphora: Any) -> Any:
+        """The amphora that serves instead of one, once that one has finished what it had."""
+        of = {"loadbalancer_id": amphora.loadbalancer_id, "status": "ALLOCATED"}
+        for _ in range(300):
+            found = await self.call(service.amphorae, **of)
+            if found and amphora.id not in {each.id for each in found}:
+                return found[0]
+            await self.pause(0.1)
+        raise self.failureException(f"Amphora {amphora.id} still serves: {found}")
+
     def tree(self, *members: str) -> dict[str, Any]:
         """A whole load balancer."""
         described = [

@@ -114,11 +114,9 @@ class RoleTests(PeopleCase):
         for name in ("admin", "load-balancer_admin"):
             admin = await self.service_of(name)
             self.assertEqual(await self._seen(admin), ["shop", "bank"])
-            (before,) = await self.call(admin.amphorae, loadbalancer_id=made.id)
+            (before,) = await self.call(admin.amphorae, loadbalancer_id=made.id, status="ALLOCATED")
             await self.call(admin.failover_load_balancer, made.id)
-            await self.call(admin.wait_for_load_balancer, made.id, interval=0.1, wait=60)
-            (after,) = await self.call(admin.amphorae, loadbalancer_id=made.id, status="ALLOCATED")
-            self.assertNotEqual(after.id, before.id)
+            await self.replaced(admin, before)
         await self.call(admin.delete_load_balancer, made, cascade=True)
 
     async def test_the_systems_administrator_names_a_project(self) -> None:

@@ -129,13 +129,11 @@ class OperatorTests(SdkCase):
         (before,) = await self.call(service.amphorae, loadbalancer_id=made.id)
         self.assertEqual((before.status, before.role), ("ALLOCATED", "STANDALONE"))
         await self.call(service.failover_load_balancer, made.id)
-        await self.pause(0.1)
         await self.waited("shop")
-        after = await self.call(service.amphorae, loadbalancer_id=made.id, status="ALLOCATED")
-        self.assertNotIn(before.id, {each.id for each in after})
+        after = await self.replaced(service, before)
         self.assertEqual(set(await self.visitors(address, 8080)), {"red"})
-        self.assertEqual((await self.call(service.get_amphora, after[0].id)).loadbalancer_id, made.id)
-        await self.call(service.configure_amphora, after[0].id)
+        self.assertEqual((await self.call(service.get_amphora, after.id)).loadbalancer_id, made.id)
+        await self.call(service.configure_amphora, after.id)
 
 
 class CatalogueTests(SdkCase):

@@ -14,15 +14,6 @@ class ServingCase(ClientCase):
         created = await self.create_load_balancer(red=self.system.members["red"])
         return str((await self.until_active(created["id"]))["vip_address"])
 
-    async def until_replaced(self, amphora: str) -> None:
-        """Another one serves."""
-        for _ in range(30):
-            listed = await self.openstack.ask("loadbalancer amphora list --status ALLOCATED")
-            if listed and amphora not in {each["id"] for each in listed}:
-                return
-            await self.pause(0.5)
-        self.fail(f"Amphora {amphora} still serves: {listed}")
-
 
 class MachineTests(ServingCase):
     """Amphorae, while users visit what they serve."""
@@ -31,5 +22,5 @@ class MachineTests(ServingCase):
         address = await self.serving()
         (before,) = await self.openstack.ask("loadbalancer amphora list")
         await self.openstack.do("loadbalancer failover --wait lb")
-        await self.until_replaced(before["id"])
+        await self.openstack.until_replaced(before["id"])
         self.assertEqual(set(await self.visitors(address, 8080)), {"red"})

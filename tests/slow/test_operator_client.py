@@ -131,5 +131,5 @@ class MachineTests(ServingCase):
         address = await self.serving()
         (before,) = await self.openstack.ask("loadbalancer amphora list")
         await self.openstack.do(f"loadbalancer amphora failover --wait {before['id']}")
-        await self.until_replaced(before["id"])
+        await self.openstack.until_replaced(before["id"])
         self.assertEqual(set(await self.visitors(address, 8080)), {"red"})
