@@ -1,33 +1,8 @@
 -- Amphorae. Columns to write come as JSON in the model's names; those not named keep their values.
 
--- name: amphora.insert
-INSERT INTO amphora (
-    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
-    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
-)
-SELECT
-    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
-    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
-FROM jsonb_populate_record(NULL::amphora, %(row)s::jsonb);
-
--- name: amphora.find
-SELECT
-    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
-    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
-FROM amphora
-WHERE (%(id)s::uuid IS NULL OR id = %(id)s::uuid)
-  AND (%(load_balancer_id)s::uuid IS NULL OR load_balancer_id = %(load_balancer_id)s::uuid)
-ORDER BY created_at, id;
-
 -- name: amphora.lock
 -- One, or those of a load balancer. In one order, so that two who lock several never wait for each other.
-SELECT
-    id, load_balancer_id, state, role, compute_id, lb_network_ip, vrrp_ip, ha_ip, vrrp_port_id, ha_port_id,
-    certificate_serial, cert_expiration, applied_revision, last_heartbeat, image_id, compute_flavor,
-    cached_zone, error, withdrawn_at, config_due, created_at, updated_at
+SELECT {{columns}}
 FROM amphora
 WHERE id = %(id)s::uuid OR load_balancer_id = %(load_balancer_id)s::uuid
 ORDER BY id FOR NO KEY UPDATE;

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from octavia_tx.api.call import Call
-from octavia_tx.api.catalogue import Catalogue
 from octavia_tx.api.codec import Encoder, Field, Fields
 from octavia_tx.api.filters import ORDERED
+from octavia_tx.api.profiles import Profiles
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.types import Text
 from octavia_tx.db import flavors
-from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import Conflict
-from octavia_tx.model.flavor import AvailabilityZoneProfile, options
+from octavia_tx.driver.registry import Providers
 
 FIELDS = Fields(
     "availability_zone_profile",
@@ -36,28 +33,11 @@ RESOURCE = Resource(
 )
 
 
-def _same(before: AvailabilityZoneProfile | None, profile: AvailabilityZoneProfile) -> bool:
-    """Whether it means what it meant."""
-    return before is not None and (before.provider_name, before.availability_zone_data) == (
-        profile.provider_name,
-        profile.availability_zone_data,
-    )
-
-
-async def _judge(call: Call, before: AvailabilityZoneProfile | None, profile: AvailabilityZoneProfile) -> None:
-    """What it means is acceptable to its provider."""
-    if not _same(before, profile):
-        provider = call.parts.providers.known(profile.provider_name, "availability_zone_profile.provider_name")
-        given = options(profile.availability_zone_data, "availability_zone_profile.availability_zone_data")
-        await call.parts.providers.validate_zone(provider, given)
-
-
-async def _allow(tx: Transaction, before: AvailabilityZoneProfile | None, profile: AvailabilityZoneProfile) -> None:
-    """What availability zones mean doesn't change behind their backs."""
-    if before is None or _same(before, profile):
-        return
-    if await flavors.zones.find(tx, availability_zone_profile_id=profile.id):
-        raise Conflict(f"{RESOURCE.kind} {profile.id} is used by a zone; only its name can be changed.")
-
-
-ROUTES = Catalogue(RESOURCE, _allow, _judge).routes()
+ROUTES = Profiles(
+    resource=RESOURCE,
+    data="availability_zone_data",
+    validate=Providers.validate_zone,
+    users=flavors.zones,
+    names="availability_zone_profile_id",
+    user="a zone",
+).routes()

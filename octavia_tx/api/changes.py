@@ -19,17 +19,7 @@ from attrs import evolve, frozen
 
 from octavia_tx.api.call import Call
 from octavia_tx.api.ground import Ground, leaving
-from octavia_tx.db import (
-    flavors,
-    health_monitors,
-    l7policies,
-    l7rules,
-    listeners,
-    load_balancers,
-    members,
-    pools,
-    quotas,
-)
+from octavia_tx.db import flavors, load_balancers, quotas
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import DriverError
@@ -43,14 +33,7 @@ _Result = TypeVar("_Result")
 
 _Foresee = Callable[[LoadBalancer, Tree], Awaitable[None]]
 
-_ROWS: Mapping[type, Any] = {
-    Pool: pools,
-    Listener: listeners,
-    Member: members,
-    HealthMonitor: health_monitors,
-    L7Policy: l7policies,
-    L7Rule: l7rules,
-}
+_ROWS: Mapping[type, Any] = {below.rows.model: below for below, _ in load_balancers.BELOW}
 """Where objects of each kind are written, in the order in which they may name each other."""
 
 
@@ -110,10 +93,7 @@ async def carry_out(
         await foresee(first.load_balancer, first.tree())
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
-        final = judged(await draft(Ground(tx, call, locked)), missing)
-        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas, gone=final.gone)
-        await _write(tx, final, locked)
-    return final.result
+        return await _write(call, tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
 
 
 async def _at_once(call: Call, draft: _Drafting[_Result], load_balancer_id: str) -> _Result:
@@ -122,10 +102,7 @@ async def _at_once(call: Call, draft: _Drafting[_Result], load_balancer_id: str)
         described = await draft(Ground(tx, call, locked))
         terms = await flavors.terms(tx, described.load_balancer)
         missing = await call.parts.providers.check(described.load_balancer, described.tree(), terms)
-        final = judged(described, missing)
-        await quotas.claim(tx, locked.project_id, final.new, call.parts.quotas, gone=final.gone)
-        await _write(tx, final, locked)
-    return final.result
+        return await _write(call, tx, judged(described, missing), locked)
 
 
 async def plant(call: Call, tree: Tree, terms: Terms) -> LoadBalancer:
@@ -165,7 +142,7 @@ async def delete(call: Call, draft: _Drafting[None]) -> None:
             missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)
-        await _write(tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
+        await _write(call, tx, judged(await draft(Ground(tx, call, locked)), missing), locked)
 
 
 def judged(draft: Draft[_Result], missing: Mapping[str, str] | None) -> Draft[_Result]:
@@ -195,7 +172,9 @@ def incomplete(value: Any, sentence: str | None) -> Any:
     return evolve(value, incomplete=sentence, operating_status=status)
 
 
-async def _write(tx: Transaction, draft: Draft[Any], locked: LoadBalancer) -> None:
+async def _write(call: Call, tx: Transaction, draft: Draft[_Result], locked: LoadBalancer) -> _Result:
+    """Write a draft, if the project's quotas allow what is new; gives what the answer shows."""
+    await quotas.claim(tx, locked.project_id, draft.new, call.parts.quotas, gone=draft.gone)
     if locked != draft.load_balancer:
         await load_balancers.update(tx, draft.load_balancer)
     async with tx.together():
@@ -205,6 +184,7 @@ async def _write(tx: Transaction, draft: Draft[Any], locked: LoadBalancer) -> No
             await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
             await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
             await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+    return draft.result
 
 
 def fresh_ids(call: Call) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from attrs import asdict, field, frozen
 
 from octavia_tx.api import shapes
-from octavia_tx.api.types import Text, Type
+from octavia_tx.api.types import PROJECT_ID, Type
 from octavia_tx.errors import InvalidInput, MissingField, UnknownField
 
 Getter = Callable[[Any], Any]
@@ -43,8 +43,8 @@ class Field:
 
 
 PROJECT = (
-    Field("project_id", Text(36), change=False, alone=True),
-    Field("tenant_id", Text(36), change=False, alone=True),
+    Field("project_id", PROJECT_ID, change=False, alone=True),
+    Field("tenant_id", PROJECT_ID, change=False, alone=True),
 )
 
 

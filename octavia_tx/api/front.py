@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import orjson
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -193,10 +192,3 @@ def _encoded(body: Any) -> bytes:
         return orjson.dumps(body)
     except TypeError:  # half a surrogate pair, which a refusal may repeat, can only be written escaped
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-def shielded(work: Deferred[Any]) -> Deferred[Any]:
-    """The same result for a client, whose hanging up ends the waiting and not the work."""
-    waiting: Deferred[Any] = Deferred()
-    work.addCallbacks(waiting.callback, waiting.errback)
-    return waiting

@@ -9,6 +9,7 @@ from attrs import define
 
 from octavia_tx.api.call import Call
 from octavia_tx.db import l7policies, listeners, load_balancers, pools
+from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import Conflict, NotFound, ParentNotFound, RevisionMismatch
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
@@ -80,6 +81,10 @@ class Ground:
             raise NotFound(kind, identifier) if where is None else ParentNotFound(where, kind, identifier)
         self.call.permit(value.project_id)
         return value
+
+    async def living(self, rows: Repository[_Staying], **equal: Any) -> tuple[_Staying, ...]:
+        """The objects whose columns have these values and that stay, the oldest first."""
+        return tuple(value for value in await rows.find(self.tx, **equal) if not leaving(value))
 
     @staticmethod
     def staying(value: _Staying, kind: str) -> _Staying:

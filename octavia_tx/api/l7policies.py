@@ -92,8 +92,8 @@ async def _redirect_pool(ground: Ground, policy: L7Policy, listener: Listener) -
 
 async def _others(ground: Ground, listener_id: str) -> tuple[L7Policy, ...]:
     """The living policies of a listener, by position."""
-    found = await l7policies.find(ground.tx, listener_id=listener_id)
-    return tuple(sorted((p for p in found if not leaving(p)), key=lambda p: p.position))
+    found = await ground.living(l7policies.rows, listener_id=listener_id)
+    return tuple(sorted(found, key=lambda policy: policy.position))
 
 
 async def _create(call: Call) -> Answer:
@@ -147,7 +147,7 @@ async def _change(call: Call) -> Answer:
             beside=(
                 listener,
                 *((pool,) if pool else ()),
-                *(r for r in await rule_rows.find(ground.tx, l7policy_id=policy.id) if not leaving(r)),
+                *(await ground.living(rule_rows.rows, l7policy_id=policy.id)),
             ),
         )
 

@@ -68,14 +68,9 @@ RESOURCE = Resource(
 )
 
 
-async def _all(ground: Ground, policy: L7Policy) -> tuple[L7Rule, ...]:
-    """The policy's living rules."""
-    return tuple(r for r in await l7rules.find(ground.tx, l7policy_id=policy.id) if not leaving(r))
-
-
 async def _draft(ground: Ground, policy: L7Policy, rule: L7Rule, *, new: bool) -> Draft[L7Rule]:
     """A rule that is new or changed; what it means for its policy depends on the others."""
-    others = tuple(other for other in await _all(ground, policy) if other.id != rule.id)
+    others = tuple(other for other in await ground.living(l7rules.rows, l7policy_id=policy.id) if other.id != rule.id)
     if new and len(others) >= l7.MOST_RULES:
         raise Conflict(f"L7 policy {policy.id} has {len(others)} rules, and more than {l7.MOST_RULES} can't be.")
     load_balancer = await ground.load_balancer(policy.load_balancer_id)
@@ -132,7 +127,9 @@ async def _delete(call: Call) -> Answer:
         if leaving(rule) or leaving(policy):
             return Draft(load_balancer=load_balancer, result=None)
         ground.expected(rule)
-        others = tuple(other for other in await _all(ground, policy) if other.id != rule.id)
+        others = tuple(
+            other for other in await ground.living(l7rules.rows, l7policy_id=policy.id) if other.id != rule.id
+        )
         listener = await ground.listener(policy.listener_id)
         return Draft(
             load_balancer=load_balancer,

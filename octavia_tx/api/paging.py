@@ -1,8 +1,8 @@
 """
 Pages of a list: which objects are on one, and the links to those beside it.
 
-A page is told by the object that it comes after. Should that be gone by the time the next page is asked for, the link's
-C{marker_position} still says where it stood, so that a client may delete what it lists.
+A page is told by the object that it comes after. Where that stood, the link's C{marker_position} says, for by the time
+the next page is asked for it may have changed, or be gone: a client may delete what it lists.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import InvalidInput
 
 Value = TypeVar("Value")
-_ID = Order("id")
 _LINKED = ("marker", "marker_position", "page_reverse")
 
 

@@ -203,7 +203,7 @@ async def _delete(call: Call) -> Answer:
         if leaving(pool):
             return Draft(load_balancer=load_balancer, result=None)
         ground.expected(pool)
-        users = [p.id for p in await l7policies.find(ground.tx, redirect_pool_id=pool.id) if not leaving(p)]
+        users = [policy.id for policy in await ground.living(l7policies.rows, redirect_pool_id=pool.id)]
         if users:
             raise Conflict(f"Pool {pool.id} is used by L7 policies: {', '.join(users)}. Change or delete those first.")
         return Draft(load_balancer=load_balancer, result=None, gone=(pool,))

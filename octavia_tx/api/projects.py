@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.resource import Route
-from octavia_tx.api.types import Text
 
-_LONGEST = 36
 _DOMAIN = "default"
 
 
 async def _show(call: Call) -> Answer:
-    project = Text(_LONGEST).decode(call.ids["project_id"], "project")
+    project = call.ids["project_id"]
     shown = {
         "id": project,
         "name": project,

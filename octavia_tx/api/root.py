@@ -49,9 +49,10 @@ from octavia_tx.api.policy import ADMIN, RULES
 from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.stream import Stream
-from octavia_tx.api.types import Text, canonical_uuid
+from octavia_tx.api.types import PROJECT_ID, canonical_uuid
 from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError
 from octavia_tx.model.caller import Caller
+from octavia_tx.shielding import shielded
 
 _NOBODY = Caller(project_id=None)
 _TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules)
@@ -108,9 +109,6 @@ async def _describe(call: Call) -> Answer:
     return Answer(200, description())
 
 
-_PROJECT = Text(36)
-
-
 class Api:
     """
     The tenants' and operators' API. Stateless: any number may serve one database.
@@ -154,7 +152,7 @@ class Api:
             work = Deferred.fromCoroutine(self._work(served, request, request_ids.own, ids))
         self._working.add(work)
         work.addBoth(self._worked, work)
-        return front.shielded(work).addCallback(partial(self._answer, request))
+        return shielded(work).addCallback(partial(self._answer, request))
 
     def _answer(self, request: Request, answer: Answer) -> bytes | Deferred[None]:
         return front.write(request, answer) if answer.feed is None else Stream(request, answer.feed).begin()
@@ -229,7 +227,7 @@ def _spelled(name: str, value: str) -> str:
     if name == "name":
         return value
     if name == "project_id":
-        return _PROJECT.decode(value, name)
+        return PROJECT_ID.decode(value, name)
     return canonical_uuid(value) or shown(value)
 
 

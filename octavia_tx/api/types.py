@@ -73,6 +73,10 @@ class Text:
         raise InvalidInput(where, given, self.accepted)
 
 
+PROJECT_ID = Text(36)
+"""Keystone's, in whatever form."""
+
+
 @frozen
 class Grammar:
     """A string that matches a pattern as a whole."""

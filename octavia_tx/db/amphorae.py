@@ -11,48 +11,32 @@ from attrs import fields_dict
 from octavia_tx.db import leases
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import columns as as_columns
-from octavia_tx.db.rows import is_identifier, row
+from octavia_tx.db.rows import is_identifier
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
 
 rows = Repository("amphora", Amphora)
-"""For lists."""
+
+insert = rows.insert
+get = rows.get
+find = rows.find
 
 _WRITABLE = frozenset(fields_dict(Amphora)) - {"id", "state", "created_at", "updated_at"}
 
 
-async def insert(tx: Transaction, amphora: Amphora) -> None:
-    """Write a new amphora."""
-    await tx.execute("amphora.insert", row=row(amphora))
-
-
-async def get(tx: Transaction, id: str) -> Amphora | None:
-    """One amphora by its id."""
-    if not is_identifier(id):
-        return None
-    found = await tx.fetch_one("amphora.find", id=id, load_balancer_id=None)
-    return None if found is None else Amphora(**found)
-
-
 async def of(tx: Transaction, load_balancer_id: str) -> tuple[Amphora, ...]:
     """Those that serve a load balancer, the oldest first."""
-    found = await tx.fetch("amphora.find", id=None, load_balancer_id=load_balancer_id)
-    return tuple(Amphora(**each) for each in found)
-
-
-async def find(tx: Transaction) -> tuple[Amphora, ...]:
-    """All of them, the oldest first."""
-    found = await tx.fetch("amphora.find", id=None, load_balancer_id=None)
-    return tuple(Amphora(**each) for each in found)
+    return await find(tx, load_balancer_id=load_balancer_id)
 
 
 async def lock(tx: Transaction, *, id: str | None = None, load_balancer_id: str | None = None) -> tuple[Amphora, ...]:
     """One by its id, or those of a load balancer; nobody else changes them until the transaction ends."""
     if not is_identifier(id or load_balancer_id or ""):
         return ()
-    return tuple(Amphora(**each) for each in await tx.fetch("amphora.lock", id=id, load_balancer_id=load_balancer_id))
+    found = await tx.fetch("amphora.lock", rows.shape, id=id, load_balancer_id=load_balancer_id)
+    return tuple(Amphora(**each) for each in found)
 
 
 async def change(tx: Transaction, id: str, expected: AmphoraState, state: AmphoraState, **columns: Any) -> bool:

@@ -11,8 +11,8 @@ from twisted.logger import Logger
 
 from octavia_tx.db.connection import Connection
 from octavia_tx.db.failures import DRIVER_ERRORS, first_line
-from octavia_tx.db.transaction import shielded
 from octavia_tx.errors import DatabaseUnavailable
+from octavia_tx.shielding import shielded
 
 log = Logger()
 

@@ -19,7 +19,7 @@ rows = Repository("load_balancer", LoadBalancer, find="load_balancer.find")
 get = rows.get
 find = rows.find
 
-_BELOW = (
+BELOW = (
     (pools, "pools"),
     (listeners, "listeners"),
     (members, "members"),
@@ -28,7 +28,7 @@ _BELOW = (
     (l7rules, "l7rules"),
 )
 """What hangs on a load balancer, and the tree's name of it, in the order in which one names the other."""
-_READ = tuple(reversed(_BELOW))
+_READ = tuple(reversed(BELOW))
 """Who names is read before what it names."""
 
 
@@ -40,7 +40,7 @@ async def insert(tx: Transaction, tree: Tree) -> None:
     """
     await tx.fetch("load_balancer.insert", rows.shape, rows=as_rows([tree.load_balancer]))
     async with tx.together():
-        for repository, name in _BELOW:
+        for repository, name in BELOW:
             await repository.insert(tx, *getattr(tree, name))
 
 

@@ -26,11 +26,6 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else asdict(value)
 
 
-def row(value: AttrsInstance) -> str:
-    """One value as a JSON object of its fields."""
-    return columns(_fields(value))
-
-
 def rows(values: Iterable[AttrsInstance]) -> str:
     """Values as a JSON array of objects."""
     return json.dumps([_fields(value) for value in values], default=_plain)

@@ -27,13 +27,7 @@ from octavia_tx.db.pool import Pool
 from octavia_tx.db.selection import Selection, Shape, selected, shaped
 from octavia_tx.db.statements import Statement
 from octavia_tx.errors import DatabaseUnavailable
-
-
-def shielded(deferred: Deferred[Any]) -> Deferred[Any]:
-    """The same result, for a caller whose cancellation must not reach C{deferred}."""
-    outer: Deferred[Any] = Deferred()
-    deferred.addCallbacks(outer.callback, outer.errback)
-    return outer
+from octavia_tx.shielding import shielded
 
 
 def _rows(cursor: Any) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class StatementsTests(SynchronousTestCase):
 
     def test_every_shipped_find_only_reads_and_every_other_writes(self) -> None:
         statements = load(directory())
-        for name in ("load_balancer.find", "load_balancer.taken_addresses", "amphora.find", "statistics.find"):
+        for name in ("load_balancer.find", "load_balancer.taken_addresses", "row.find", "statistics.find"):
             self.assertTrue(statements[name].reads, name)
         for name in ("load_balancer.insert", "load_balancer.change", "lease.claim", "lease.wake", "amphora.change"):
             self.assertFalse(statements[name].reads, name)
