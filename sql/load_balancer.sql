@@ -113,53 +113,6 @@ WHERE (mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) <
   AND (%(among)s::text[] IS NULL OR a.address = ANY (%(among)s::text[]));
 
 -- name: load_balancer.applied
--- What changed after that revision stays pending: it isn't on the amphorae yet.
-WITH listeners_gone AS (
-    DELETE FROM listener
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), listeners AS (
-    UPDATE listener SET provisioning_status = 'ACTIVE'
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-), pools_gone AS (
-    DELETE FROM pool
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), pools AS (
-    UPDATE pool SET provisioning_status = 'ACTIVE'
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-), members_gone AS (
-    DELETE FROM member
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), members AS (
-    UPDATE member SET provisioning_status = 'ACTIVE'
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-), health_monitors_gone AS (
-    DELETE FROM health_monitor
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), health_monitors AS (
-    UPDATE health_monitor SET provisioning_status = 'ACTIVE',
-        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-), l7policies_gone AS (
-    DELETE FROM l7policy
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), l7policies AS (
-    UPDATE l7policy SET provisioning_status = 'ACTIVE',
-        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-), l7rules_gone AS (
-    DELETE FROM l7rule
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s AND provisioning_status = 'PENDING_DELETE'
-), l7rules AS (
-    UPDATE l7rule SET provisioning_status = 'ACTIVE',
-        operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
-    WHERE load_balancer_id = %(id)s::uuid AND revision <= %(revision)s
-      AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR')
-)
 UPDATE load_balancer
 SET applied_revision = greatest(applied_revision, %(revision)s), error = NULL,
     provisioning_status = CASE WHEN provisioning_status = 'PENDING_DELETE' THEN 'PENDING_DELETE'

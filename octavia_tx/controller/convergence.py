@@ -87,10 +87,14 @@ class Convergence:
             await self._failed(error)
 
     async def _rounds(self) -> None:
+        begun = self._work.means.clock.seconds()
         for _ in range(self._work.means.settings.rounds):
             if self._work.stopping:
                 await self._postpone(0.0, _STOPPED)
                 return
+            if self._work.news:
+                await self._rest(begun)
+            begun = self._work.means.clock.seconds()
             self._work.news = False
             self._at = None
             situation = await gather(self._work)
@@ -102,7 +106,10 @@ class Convergence:
                 await self._settle(situation)
                 return
             try:
-                await self._follow(steps, situation)
+                situation = await self._follow(steps, situation)
+                if not (self._work.interrupted or plan(situation)):
+                    await self._settle(situation)
+                    return
             except Replan as reason:
                 _log.debug("Load balancer {load_balancer}: {reason}", load_balancer=self._id, reason=str(reason))
             except Later as wait:
@@ -110,13 +117,22 @@ class Convergence:
                 return
         raise _TooManyRounds("It still differs from what is wanted after many rounds.")
 
-    async def _follow(self, steps: tuple[Step, ...], situation: Situation) -> None:
+    async def _rest(self, begun: float) -> None:
+        """
+        Leave as much time between two rounds as the last one took, but not much: changes that come one soon after the
+        other are one push then, the more so the less time there is for them.
+        """
+        settings = self._work.means.settings
+        await self._work.rest(min(self._work.means.clock.seconds() - begun, settings.longest_rest))
+
+    async def _follow(self, steps: tuple[Step, ...], situation: Situation) -> Situation:
         """Do the steps, up to one after which there's reason to look again."""
         for step in steps:
             self._at = step
             situation = await self._do(step, situation)
             if self._work.interrupted:
-                return
+                break
+        return situation
 
     async def _do(self, step: Step, situation: Situation) -> Situation:
         """One step, between two lines of the log: the second says that it is recorded."""

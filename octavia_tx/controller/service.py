@@ -105,10 +105,11 @@ class ControllerService(Service):
 
     def _heard(self, load_balancer_id: str) -> None:
         """Something is due: this load balancer, or, where nothing is named, perhaps any."""
-        for work in self._works:
-            if work.lease.load_balancer_id == load_balancer_id:
-                work.tell()
-        self._look()
+        ours = [work for work in self._works if work.lease.load_balancer_id == load_balancer_id]
+        for work in ours:
+            work.tell()
+        if not ours:
+            self._look()
 
     def _look(self) -> None:
         """Take what is due, now or as soon as the looking under way ends."""

@@ -216,6 +216,13 @@ async def _wanted(situation: Situation, work: Work) -> Tree:
     return tree
 
 
+def _served(situation: Situation, tree: Tree) -> Situation:
+    """What follows when a tree is served as it was read."""
+    load_balancer, active = tree.load_balancer, ProvisioningStatus.ACTIVE
+    served = evolve(load_balancer, applied_revision=load_balancer.revision, provisioning_status=active)
+    return evolve(situation, load_balancer=served)
+
+
 @frozen
 class Apply(OfAmphora):
     """See to it that the amphora serves what the tenant wants now."""
@@ -239,14 +246,11 @@ class Apply(OfAmphora):
                 raise
             work.doubted = True
             raise Replan("The amphora's machine is gone.") from None
-        return situation.having(await self._record(amphora, tree, work))
-
-    async def _record(self, amphora: Amphora, tree: Tree, work: Work) -> Amphora:
         revision = tree.load_balancer.revision
         async with work.recording(self.name) as tx:
             await amphorae.record(tx, amphora.id, applied_revision=revision)
-            await load_balancers.applied(tx, tree.load_balancer.id, revision)
-        return evolve(amphora, applied_revision=revision)
+            await load_balancers.applied(tx, tree.load_balancer.id, revision, tree)
+        return _served(situation, tree).having(evolve(amphora, applied_revision=revision))
 
 
 @frozen
@@ -263,8 +267,8 @@ class Provide(OfLoadBalancer):
             terms = await flavors.terms(tx, load_balancer)
         await work.means.providers.enabled(load_balancer.provider).provide(tree.living(), terms)
         async with work.recording(self.name) as tx:
-            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision)
-        return evolve(situation, load_balancer=evolve(load_balancer, applied_revision=load_balancer.revision))
+            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision, tree)
+        return _served(situation, tree)
 
 
 @frozen

@@ -34,7 +34,7 @@ class ConvergenceSettings:
     @ivar drain: for a replaced amphora to finish its connections; C{silence}: for one that doesn't answer.
     @ivar give_up_after: of failures, until the load balancer is shown as C{ERROR}; it is retried still.
     @ivar slow_retry: between attempts once it is C{ERROR}.
-    @ivar rounds: of gathering and planning in one lease, at most.
+    @ivar rounds: of gathering and planning in one lease, at most; C{longest_rest}: between two while changes come.
     @ivar poll: between looks for due work that no notification told of.
     @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
     @ivar history: for which events are kept.
@@ -53,6 +53,7 @@ class ConvergenceSettings:
     give_up_after: float = 300.0
     slow_retry: float = 60.0
     rounds: int = 50
+    longest_rest: float = 0.05
     poll: float = 1.0
     housekeeping: float = 60.0
     second_look: float = 5.0
@@ -94,6 +95,7 @@ class Work:
         self.doubted = False
         self.stopping = False
         self._pause: Deferred[None] | None = None
+        self._resting = False
 
     @property
     def interrupted(self) -> bool:
@@ -103,7 +105,8 @@ class Work:
     def tell(self) -> None:
         """There is news of the load balancer."""
         self.news = True
-        self._wake()
+        if not self._resting:
+            self._wake()
 
     def stop(self) -> None:
         """Leave off at the next safe point."""
@@ -117,14 +120,25 @@ class Work:
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than until there's news, or it's time to stop."""
-        if self.interrupted:
-            return
+        if not self.interrupted:
+            await self._sleep(seconds)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait even if there's news, but no longer than until it's time to stop."""
+        self._resting = True
+        try:
+            if not self.stopping:
+                await self._sleep(seconds)
+        finally:
+            self._resting = False
+
+    async def _sleep(self, seconds: float) -> None:
         pause = self._pause = deferLater(self.means.clock, seconds)
         try:
             await pause
         except CancelledError:
-            if not self.interrupted:
-                raise  # the work itself is cancelled
+            if self._pause is pause:
+                raise  # nobody woke it: the work itself is cancelled
         finally:
             self._pause = None
 

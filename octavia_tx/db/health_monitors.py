@@ -5,7 +5,7 @@ from __future__ import annotations
 from octavia_tx.db.repository import Repository
 from octavia_tx.model.resources import HealthMonitor
 
-rows = Repository("health_monitor", HealthMonitor, keeps=frozenset({"pool_id", "type"}))
+rows = Repository("health_monitor", HealthMonitor, applied="row.served", keeps=frozenset({"pool_id", "type"}))
 
 insert = rows.insert
 get = rows.get

@@ -6,7 +6,12 @@ from octavia_tx.db.repository import Repository
 from octavia_tx.model.resources import L7Policy
 
 rows = Repository(
-    "l7policy", L7Policy, find="l7policy.find", delete="l7policy.delete", keeps=frozenset({"listener_id"})
+    "l7policy",
+    L7Policy,
+    find="l7policy.find",
+    delete="l7policy.delete",
+    applied="row.served",
+    keeps=frozenset({"listener_id"}),
 )
 
 insert = rows.insert

@@ -12,6 +12,7 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import BeingDeleted, Conflict, NotFound
 from octavia_tx.model.amphora import Vip
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
+from octavia_tx.model.statuses import ProvisioningStatus
 from octavia_tx.model.tree import Tree
 
 rows = Repository("load_balancer", LoadBalancer, find="load_balancer.find")
@@ -30,6 +31,8 @@ BELOW = (
 """What hangs on a load balancer, and the tree's name of it, in the order in which one names the other."""
 _READ = tuple(reversed(BELOW))
 """Who names is read before what it names."""
+_SETTLED = frozenset({ProvisioningStatus.ACTIVE, ProvisioningStatus.PENDING_DELETE})
+_EITHER = frozenset({ProvisioningStatus.PENDING_UPDATE, ProvisioningStatus.PENDING_DELETE})
 
 
 async def insert(tx: Transaction, tree: Tree) -> None:
@@ -139,12 +142,21 @@ async def taken_addresses(tx: Transaction, id: str | None, among: Collection[str
     return frozenset(each["address"] for each in await tx.fetch("load_balancer.taken_addresses", id=id, among=given))
 
 
-async def applied(tx: Transaction, id: str, revision: int) -> None:
+async def applied(tx: Transaction, id: str, revision: int, seen: Tree | None = None) -> None:
     """
     The amphorae run this revision: what changed up to it is C{ACTIVE} or gone, what changed later stays pending. The
     load balancer is C{ACTIVE} when this is its newest revision, and its error is past.
+
+    @param seen: the tree as it was read at this revision or later: kinds of which nothing waited there are left out.
     """
-    await tx.execute("load_balancer.applied", id=id, revision=revision)
+    async with tx.together():
+        await tx.execute("load_balancer.applied", id=id, revision=revision)
+        for repository, name in _READ:
+            waiting = _EITHER if seen is None else {part.provisioning_status for part in getattr(seen, name)}
+            if ProvisioningStatus.PENDING_DELETE in waiting:
+                await repository.rows.gone(tx, id, revision)
+            if waiting - _SETTLED:
+                await repository.rows.applied(tx, id, revision)
 
 
 async def failed(tx: Transaction, id: str, sentence: str) -> None:

@@ -44,6 +44,7 @@ class Repository(Generic[Value]):
     @param find: the statement that finds its rows, where it has to tell of derived fields.
     @param delete: the statement that sends them on their way out, where others go with them.
     @param touch: the statement that has them applied again, where others are with them.
+    @param applied: the statement that tells that they are applied, where no amphora reports on them.
     @param keeps: further columns that no update writes.
     """
 
@@ -55,6 +56,7 @@ class Repository(Generic[Value]):
         find: str = "row.find",
         delete: str = "row.delete",
         touch: str = "row.touch",
+        applied: str = "row.applied",
         keeps: frozenset[str] = frozenset(),
     ) -> None:
         columns = tuple(a.name for a in fields(model) if DERIVED not in a.metadata)
@@ -64,6 +66,7 @@ class Repository(Generic[Value]):
         self._find = find
         self._delete = delete
         self._touch = touch
+        self._applied = applied
 
     async def owner(self, tx: Transaction, id: str) -> Owner | None:
         """Whose an object of a load balancer's tree is; C{None} where there's none of that id."""
@@ -111,6 +114,14 @@ class Repository(Generic[Value]):
     async def touch(self, tx: Transaction, ids: Iterable[str], revision: int) -> None:
         """Objects of a load balancer's tree have to be applied again, because of what they use."""
         await self._mark(tx, self._touch, ids, revision=revision)
+
+    async def applied(self, tx: Transaction, load_balancer_id: str, revision: int) -> None:
+        """Those of a load balancer's tree that changed up to this revision of it are served now."""
+        await tx.execute(self._applied, self.shape, load_balancer_id=load_balancer_id, revision=revision)
+
+    async def gone(self, tx: Transaction, load_balancer_id: str, revision: int) -> None:
+        """Forget those of a load balancer's tree that were to go by this revision of it: nothing serves them now."""
+        await tx.execute("row.gone", self.shape, load_balancer_id=load_balancer_id, revision=revision)
 
     async def silence(self, tx: Transaction, ids: Iterable[str]) -> None:
         """Objects of a load balancer's tree aren't served any more: they are C{OFFLINE}."""

@@ -63,3 +63,27 @@ class Pausing(SynchronousTestCase):
         paused = self.pause()
         paused.cancel()
         self.failureResultOf(paused, CancelledError)
+
+    def test_a_rest_takes_its_time_whatever_the_news(self) -> None:
+        self.work.tell()
+        rested = Deferred.fromCoroutine(self.work.rest(0.05))
+        self.work.tell()
+        self.clock.advance(0.04)
+        self.assertNoResult(rested)
+        self.clock.advance(0.01)
+        self.successResultOf(rested)
+        paused = self.pause()
+        self.successResultOf(paused)  # the news is still to be looked at
+
+    def test_stopping_ends_a_rest_and_leaves_none(self) -> None:
+        rested = Deferred.fromCoroutine(self.work.rest(0.05))
+        self.work.stop()
+        self.successResultOf(rested)
+        self.successResultOf(Deferred.fromCoroutine(self.work.rest(0.05)))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancelling_ends_a_rest_in_spite_of_news(self) -> None:
+        rested = Deferred.fromCoroutine(self.work.rest(0.05))
+        self.work.tell()
+        rested.cancel()
+        self.failureResultOf(rested, CancelledError)

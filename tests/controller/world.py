@@ -156,8 +156,9 @@ class World:
         lease = await self.claim()
         if lease is None:
             return False
+        self.work = Work(self.means, lease)
         with suppress(Killed):
-            await Convergence(Work(self.means, lease), lambda: 0.5).run()
+            await Convergence(self.work, lambda: 0.5).run()
         await self.expire(lease)
         return True
 

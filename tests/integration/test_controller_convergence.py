@@ -137,6 +137,12 @@ class Courses(ConvergenceCase):
         self.assertEqual(world.amphorae.pushes, before + 1)
 
     async def test_a_change_during_the_push_is_pushed_next_under_the_same_lease(self) -> None:
+        await self.changed_during_the_push(told=True)
+
+    async def test_a_change_during_the_push_that_nobody_tells_of_is_due_at_once(self) -> None:
+        await self.changed_during_the_push(told=False)
+
+    async def changed_during_the_push(self, *, told: bool) -> None:
         world = self.world()
         lb = await world.create()
         apply, changed = world.amphorae.apply, []
@@ -145,9 +151,11 @@ class Courses(ConvergenceCase):
             await apply(*args)
             if not changed:
                 changed.append(await world.change(lb.id))
+                if told:
+                    world.work.tell()
 
         world.amphorae.apply = changing  # type: ignore[method-assign]
-        self.assertEqual(await world.settle(), 1)
+        self.assertEqual(await world.settle(), 1 if told else 2)
         await self.assert_served(world, lb.id)
         self.assertEqual(world.amphorae.pushes, 2)
 
