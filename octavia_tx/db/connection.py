@@ -1,12 +1,16 @@
 """
 One connection to PostgreSQL, over txpostgres.
 
-Two ways of txpostgres aren't ours. It cancels a query through a blocking call and leaves the connection waiting, so a
-query here is never cancelled: it ends, or its connection does. And it takes a server's time-out for a cancellation.
+Three ways of txpostgres aren't ours. It cancels a query through a blocking call and leaves the connection waiting, so a
+query here is never cancelled: it ends, or its connection does. It takes a server's time-out for a cancellation. And it
+hands the socket from the connection to each query and back, four system calls a query: here the connection keeps it,
+and tells the query under way that there's something to read or room to write. It has a descriptor of its own for that,
+as libpq closes its one when the server is gone, and the reactor wants to be told before.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,9 +30,28 @@ _INETS = extensions.new_array_type((1041,), "INET[]", extensions.new_type((869,)
 
 
 class _Cursor(txpostgres.Cursor):  # type: ignore[misc]
+    _pollingD: Deferred[Any] | None
+
     def _handleCancellation(self, failure: Failure) -> Failure:
         """A statement time-out is the server's word, not a caller's cancellation."""
         return failure
+
+    def continuePolling(self, swallowErrors: bool = False) -> None:
+        """Go on with the query; tell its outcome once it has ended, as the last thing done here."""
+        try:
+            state = self.pollable().poll()
+        except (psycopg2.Error, ValueError):  # the latter: libpq has given its socket up, and none is left to wait for
+            self._end(Failure())
+            return
+        if state == extensions.POLL_OK:
+            self._end(self)
+        elif state == extensions.POLL_WRITE:
+            self.reactor.addWriter(self._connection)
+
+    def _end(self, outcome: Any) -> None:
+        waiting, self._pollingD = self._pollingD, None
+        if waiting is not None:
+            waiting.callback(outcome)
 
 
 class Connection(txpostgres.Connection):  # type: ignore[misc]
@@ -42,11 +65,26 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
     cursorFactory = _Cursor
     lost: Callable[[Connection], None] | None = None
     notified: Callable[[str, str], None] | None = None
+    _socket: int | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it is open."""
         return self._connection is not None and not self._connection.closed
+
+    def connect(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Open it."""
+        return super().connect(*args, **kwargs).addCallback(self._keep_socket)  # type: ignore[no-any-return]
+
+    def _keep_socket(self, result: Any) -> Any:
+        self.reactor.removeReader(self)
+        self._socket = os.dup(self._connection.fileno())
+        self.reactor.addReader(self)
+        return result
+
+    def fileno(self) -> int:
+        """What the reactor watches."""
+        return super().fileno() if self._socket is None else self._socket  # type: ignore[no-any-return]
 
     def perform(self, query: str, values: Mapping[str, Any] | None) -> Deferred[Any]:
         """Run one query (or several, of which the last answers). The cursor holds what came back."""
@@ -57,12 +95,44 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         text: bytes = self._connection.cursor().mogrify(query, values)
         return text.decode()
 
+    def cursorRunning(self, cursor: _Cursor) -> None:
+        """A query begins."""
+        self._cursors.add(cursor)
+
+    def cursorFinished(self, cursor: _Cursor) -> None:
+        """A query has ended. What was notified meanwhile is passed on."""
+        self._cursors.discard(cursor)
+        if self.usable:
+            self.checkForNotifies()
+
     def doRead(self) -> None:
-        """Take what the server sends while no query runs: notifications, or its farewell."""
+        """Take what the server sends: a query's answer or, while none runs, notifications or its farewell."""
+        if self._cursors:
+            self._go_on()
+            return
         try:
             super().doRead()
-        except (psycopg2.Error, ValueError):  # the latter: libpq has given its socket up, and none is left to wait for
+        except (psycopg2.Error, ValueError):  # as above
             self.close()
+
+    def doWrite(self) -> None:
+        """There's room for more of what the server is sent."""
+        if self._cursors:
+            self.reactor.removeWriter(self)
+            self._go_on()
+        else:
+            super().doWrite()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor has noticed first."""
+        if self._cursors and self.usable:
+            self._go_on()
+        else:
+            super().connectionLost(reason)
+
+    def _go_on(self) -> None:
+        (running,) = self._cursors
+        running.continuePolling()
 
     def checkForNotifies(self) -> None:
         """Pass on what was notified, at once."""
@@ -76,6 +146,9 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
         """End it now, without a word that could block. Whoever waits for a query gets an error."""
         if self._connection is not None:
             super().close()
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            os.close(socket)
         lost, self.lost = self.lost, None
         if lost is not None:
             lost(self)

@@ -5,8 +5,9 @@ What the server is asked to do is never interrupted. A caller that is cancelled 
 statement under way ends, then everything is rolled back, or, once COMMIT is sent, committed. Only the deadline ends a
 statement, and with it the connection.
 
-C{BEGIN} travels with the first statement that writes or locks. Reads before it need none: in PostgreSQL's default
-isolation each statement sees what is committed when it starts, inside a transaction or not.
+C{BEGIN} travels with the first statement that writes or locks, and what is executed L{together} with what comes after
+it. Reads before it need none: in PostgreSQL's default isolation each statement sees what is committed when it starts,
+inside a transaction or not.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Transaction:
         self._waiter: Deferred[Connection] | None = None
         self._running: Deferred[Any] | None = None
         self._together: list[str] | None = None
+        self._queue: list[str] = []
         self._begun = False
         self._expired = False
         self._error: BaseException | None = None
@@ -101,16 +103,15 @@ class Transaction:
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
         """
-        What is executed within this is sent at its end, in one round trip; how many rows each touches isn't told, and
-        nothing can be fetched meanwhile. Its end raises what L{fetch} raises.
+        What is executed within this is sent with the next statement, or with COMMIT, in one round trip; that raises
+        what goes wrong. How many rows each touches isn't told, and nothing can be fetched meanwhile.
         """
-        queued = self._together = []
+        together = self._together = []
         try:
             yield
         finally:
             self._together = None
-        if queued:
-            await self._perform(Statement("together", ";\n".join(queued), reads=False), None)
+        self._queue += together
 
     def _statement(self, name: str, shape: Shape | None) -> Statement:
         statement = self._statements[name]
@@ -129,15 +130,24 @@ class Transaction:
         if self._error is not None:
             raise self._error
         query = statement.text
-        if not (statement.reads or self._begun):
-            if self._read_only:
-                raise ValueError(f"Statement {statement.name} writes; the transaction is for reading.")
-            self._begun = True
-            query = "BEGIN;" + query
+        if self._queue and values is not None:
+            query, values = connection.spelled(query, values), None
+        query = self._accompanied(query, writes=not statement.reads)
         running = connection.perform(query, values)
         self._running = running
         running.addBoth(self._answered)
         return await shielded(running)
+
+    def _accompanied(self, query: str, *, writes: bool) -> str:
+        """A query with what goes before it: C{BEGIN}, and what waits to go along."""
+        queue, self._queue = self._queue, []
+        begin = ""
+        if (writes or queue) and not self._begun:
+            if self._read_only:
+                raise ValueError("A transaction for reading was asked to write.")
+            self._begun = True
+            begin = "BEGIN;"
+        return begin + ";\n".join([*queue, query])
 
     def _answered(self, result: Any) -> Any:
         self._running = None
@@ -179,11 +189,11 @@ class Transaction:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self._error is None and (self._begun or self._queue):
+            await self._commit()
+            return
         if not self._begun and self._running is None:
             self._end()
-            return
-        if error is None and self._error is None:
-            await self._commit()
             return
         ended = self._roll_back()
         if not isinstance(error, CancelledError):
@@ -195,10 +205,14 @@ class Transaction:
         if self._expired or self._connection is None:
             self._end()
             raise self._too_late()
-        committing = self._connection.perform("COMMIT", None)
-        committing.addErrback(self._in_doubt)
-        committing.addBoth(self._ended)
+        committing = self._connection.perform(self._accompanied("COMMIT", writes=True), None)
+        committing.addCallbacks(self._ended, self._not_committed)
         await shielded(committing)
+
+    def _not_committed(self, failure: Failure) -> Deferred[Any]:
+        """Where it's what went along with COMMIT that failed, the transaction is open still."""
+        failure = self._in_doubt(failure)
+        return self._roll_back().addCallback(lambda _: failure)
 
     def _in_doubt(self, failure: Failure) -> Failure:
         translated = self._translated(failure)

@@ -39,7 +39,7 @@ def _tuple(values: Iterable[_T] | None) -> tuple[_T, ...]:
     return tuple(values or ())
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class AdditionalVip:
     """A further front-end address of a load balancer."""
 
@@ -52,7 +52,7 @@ def _additional_vips(given: Iterable[Any] | None) -> tuple[AdditionalVip, ...]:
     return tuple(v if isinstance(v, AdditionalVip) else AdditionalVip(**v) for v in given or ())
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class LoadBalancer:
     """
     A tenant's load balancer.
@@ -95,7 +95,7 @@ class LoadBalancer:
     pool_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Listener:
     """
     A port of the VIP.
@@ -147,7 +147,7 @@ class Listener:
     l7policy_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class SessionPersistence:
     """What ties a client to a member, within its pool."""
 
@@ -163,7 +163,7 @@ def _persistence(given: Any) -> SessionPersistence | None:
     return SessionPersistence(**given)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Pool:
     """Members that serve the same, and how one is chosen."""
 
@@ -197,7 +197,7 @@ class Pool:
     member_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Member:
     """
     A back end.
@@ -231,7 +231,7 @@ class Member:
     updated_at: datetime | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class HealthMonitor:
     """
     How a pool's members are checked.
@@ -267,7 +267,7 @@ class HealthMonitor:
     updated_at: datetime | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class L7Policy:
     """
     What a listener does with requests that all of the policy's rules match.
@@ -301,7 +301,7 @@ class L7Policy:
     rule_ids: tuple[str, ...] = field(default=(), converter=_tuple, metadata=_DERIVED)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class L7Rule:
     """
     A condition on requests.
@@ -331,7 +331,7 @@ class L7Rule:
     updated_at: datetime | None = None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Statistics:
     """Traffic since the object exists. Bytes, connections, requests; C{active_connections} is of now."""
 

@@ -90,6 +90,42 @@ class TransactionTests(DatabaseCase):
             async with self.database.transaction(read_only=True) as tx:
                 await self.insert(tx)
 
+    async def test_one_that_only_reads_refuses_to_write_together(self) -> None:
+        with self.assertRaises(ValueError):
+            async with self.database.transaction(read_only=True) as tx:
+                async with tx.together():
+                    await load_balancers.rows.insert(tx, load_balancer())
+                await load_balancers.find(tx)
+
+    async def test_what_is_done_together_shows_in_the_next_statement(self) -> None:
+        made = load_balancer(name="100% of %(it)s; '")
+        async with self.database.transaction() as tx:
+            async with tx.together():
+                await load_balancers.rows.insert(tx, made)
+            self.assertEqual(await load_balancers.get(tx, made.id), made)
+        self.assertTrue(await self.exists(made.id))
+
+    async def test_what_is_done_together_at_last_is_kept_or_undone_as_a_whole(self) -> None:
+        first, second = load_balancer(), load_balancer()
+        async with self.database.transaction() as tx, tx.together():
+            await load_balancers.rows.insert(tx, first)
+        with self.assertRaises(Conflict):
+            async with self.database.transaction() as tx, tx.together():
+                await load_balancers.rows.insert(tx, second)
+                await load_balancers.rows.insert(tx, first)
+        self.assertTrue(await self.exists(first.id))
+        self.assertFalse(await self.exists(second.id))
+        self.assertEqual(self.connections(), 1, "its connection serves the next one")
+
+    async def test_an_error_undoes_what_was_to_be_done_together(self) -> None:
+        made = load_balancer()
+        with self.assertRaises(ZeroDivisionError):
+            async with self.database.transaction() as tx:
+                async with tx.together():
+                    await load_balancers.rows.insert(tx, made)
+                raise ZeroDivisionError
+        self.assertFalse(await self.exists(made.id))
+
     async def test_a_single_read_needs_no_transaction(self) -> None:
         row = await self.database.fetch_one("migration.version")
         self.assertEqual(row, {"version": 2})
