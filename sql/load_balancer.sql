@@ -33,6 +33,7 @@ WITH changed AS (
     INSERT INTO convergence AS c (load_balancer_id) SELECT id FROM changed
     ON CONFLICT (load_balancer_id) DO UPDATE
     SET due_at = now(), settled = false, pending_since = CASE WHEN c.settled THEN now() ELSE c.pending_since END
+    WHERE c.settled OR c.due_at > now()
 ), told AS MATERIALIZED (
     SELECT pg_notify('octavia_tx_work', id::text) FROM changed
 )

@@ -45,20 +45,12 @@ SET revision = %(revision)s,
 WHERE id = ANY (%(ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE';
 
 -- name: row.applied
--- What changed up to this revision of its load balancer is on the amphorae; what changed after it stays pending.
-UPDATE {{table}} SET provisioning_status = 'ACTIVE'
-WHERE load_balancer_id = %(load_balancer_id)s::uuid AND revision <= %(revision)s
-  AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR');
+-- They are on the amphorae as they were at this revision of their load balancer; what changed after it stays pending.
+UPDATE {{table}} SET provisioning_status = 'ACTIVE' WHERE id = ANY (%(ids)s::uuid[]) AND revision <= %(revision)s;
 
 -- name: row.served
 -- The same for what no amphora reports on: it is as the tenant wants it.
 UPDATE {{table}}
 SET provisioning_status = 'ACTIVE',
     operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
-WHERE load_balancer_id = %(load_balancer_id)s::uuid AND revision <= %(revision)s
-  AND provisioning_status IN ('PENDING_CREATE', 'PENDING_UPDATE', 'ERROR');
-
--- name: row.gone
-DELETE FROM {{table}}
-WHERE load_balancer_id = %(load_balancer_id)s::uuid AND revision <= %(revision)s
-  AND provisioning_status = 'PENDING_DELETE';
+WHERE id = ANY (%(ids)s::uuid[]) AND revision <= %(revision)s;

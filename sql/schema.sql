@@ -152,7 +152,8 @@ CREATE TABLE listener (
     revision                    bigint NOT NULL,
     incomplete                  text,
     created_at                  timestamptz NOT NULL DEFAULT now(),
-    updated_at                  timestamptz
+    updated_at                  timestamptz,
+    leaving                     boolean GENERATED ALWAYS AS (provisioning_status = 'PENDING_DELETE') STORED
 );
 CREATE INDEX listener_of ON listener (load_balancer_id, created_at, id);
 CREATE INDEX listener_in_order ON listener (created_at, id);
@@ -163,7 +164,7 @@ CREATE INDEX listener_by_pool ON listener (default_pool_id);
 -- TCP-like and UDP-like listeners may share a port number; one on its way out holds none.
 CREATE UNIQUE INDEX listener_port ON listener
     (load_balancer_id, protocol_port, (CASE protocol WHEN 'UDP' THEN 'udp' WHEN 'SCTP' THEN 'sctp' ELSE 'tcp' END))
-    WHERE provisioning_status <> 'PENDING_DELETE';
+    WHERE NOT leaving;
 
 CREATE TABLE pool (
     id                   uuid PRIMARY KEY,
@@ -219,14 +220,14 @@ CREATE TABLE member (
     revision            bigint NOT NULL,
     incomplete          text,
     created_at          timestamptz NOT NULL DEFAULT now(),
-    updated_at          timestamptz
-);
+    updated_at          timestamptz,
+    leaving             boolean GENERATED ALWAYS AS (provisioning_status = 'PENDING_DELETE') STORED
+) WITH (fillfactor = 50);
 CREATE INDEX member_of ON member (pool_id, created_at, id);
 CREATE INDEX member_of_load_balancer ON member (load_balancer_id, created_at, id);
-CREATE INDEX member_unsettled ON member (load_balancer_id) WHERE provisioning_status <> 'ACTIVE';
 CREATE INDEX member_by_project ON member (project_id);
 CREATE UNIQUE INDEX member_address ON member (pool_id, address, protocol_port)
-    WHERE provisioning_status <> 'PENDING_DELETE';
+    WHERE NOT leaving;
 
 CREATE TABLE health_monitor (
     id                  uuid PRIMARY KEY,
@@ -251,7 +252,8 @@ CREATE TABLE health_monitor (
     revision            bigint NOT NULL,
     incomplete          text,
     created_at          timestamptz NOT NULL DEFAULT now(),
-    updated_at          timestamptz
+    updated_at          timestamptz,
+    leaving             boolean GENERATED ALWAYS AS (provisioning_status = 'PENDING_DELETE') STORED
 );
 CREATE INDEX health_monitor_of_load_balancer ON health_monitor (load_balancer_id, created_at, id);
 CREATE INDEX health_monitor_of ON health_monitor (pool_id);
@@ -259,7 +261,7 @@ CREATE INDEX health_monitor_in_order ON health_monitor (created_at, id);
 CREATE INDEX health_monitor_by_name ON health_monitor (name);
 CREATE INDEX health_monitor_by_tags ON health_monitor USING gin (tags);
 CREATE INDEX health_monitor_by_project ON health_monitor (project_id, created_at, id);
-CREATE UNIQUE INDEX health_monitor_one ON health_monitor (pool_id) WHERE provisioning_status <> 'PENDING_DELETE';
+CREATE UNIQUE INDEX health_monitor_one ON health_monitor (pool_id) WHERE NOT leaving;
 
 CREATE TABLE l7policy (
     id                  uuid PRIMARY KEY,

@@ -74,7 +74,8 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
 
     def connect(self, *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Open it."""
-        return super().connect(*args, **kwargs).addCallback(self._keep_socket)  # type: ignore[no-any-return]
+        opening: Deferred[Any] = super().connect(*args, **kwargs)
+        return opening.addCallback(self._keep_socket)
 
     def _keep_socket(self, result: Any) -> Any:
         self.reactor.removeReader(self)
@@ -84,7 +85,7 @@ class Connection(txpostgres.Connection):  # type: ignore[misc]
 
     def fileno(self) -> int:
         """What the reactor watches."""
-        return super().fileno() if self._socket is None else self._socket  # type: ignore[no-any-return]
+        return super().fileno() if self._socket is None else self._socket
 
     def perform(self, query: str, values: Mapping[str, Any] | None) -> Deferred[Any]:
         """Run one query (or several, of which the last answers). The cursor holds what came back."""

@@ -31,8 +31,7 @@ BELOW = (
 """What hangs on a load balancer, and the tree's name of it, in the order in which one names the other."""
 _READ = tuple(reversed(BELOW))
 """Who names is read before what it names."""
-_SETTLED = frozenset({ProvisioningStatus.ACTIVE, ProvisioningStatus.PENDING_DELETE})
-_EITHER = frozenset({ProvisioningStatus.PENDING_UPDATE, ProvisioningStatus.PENDING_DELETE})
+_WAITING = (ProvisioningStatus.PENDING_CREATE, ProvisioningStatus.PENDING_UPDATE, ProvisioningStatus.ERROR)
 
 
 async def insert(tx: Transaction, tree: Tree) -> None:
@@ -147,16 +146,17 @@ async def applied(tx: Transaction, id: str, revision: int, seen: Tree | None = N
     The amphorae run this revision: what changed up to it is C{ACTIVE} or gone, what changed later stays pending. The
     load balancer is C{ACTIVE} when this is its newest revision, and its error is past.
 
-    @param seen: the tree as it was read at this revision or later: kinds of which nothing waited there are left out.
+    @param seen: the tree as it was read at this revision, which saves reading it.
     """
+    seen = seen or await tree(tx, id)
     async with tx.together():
         await tx.execute("load_balancer.applied", id=id, revision=revision)
         for repository, name in _READ:
-            waiting = _EITHER if seen is None else {part.provisioning_status for part in getattr(seen, name)}
-            if ProvisioningStatus.PENDING_DELETE in waiting:
-                await repository.rows.gone(tx, id, revision)
-            if waiting - _SETTLED:
-                await repository.rows.applied(tx, id, revision)
+            due = [part for part in getattr(seen, name, ()) if part.revision <= revision]
+            gone = [part.id for part in due if part.provisioning_status is ProvisioningStatus.PENDING_DELETE]
+            served = [part.id for part in due if part.provisioning_status in _WAITING]
+            await repository.rows.remove(tx, *gone)
+            await repository.rows.applied(tx, served, revision)
 
 
 async def failed(tx: Transaction, id: str, sentence: str) -> None:

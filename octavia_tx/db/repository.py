@@ -115,13 +115,9 @@ class Repository(Generic[Value]):
         """Objects of a load balancer's tree have to be applied again, because of what they use."""
         await self._mark(tx, self._touch, ids, revision=revision)
 
-    async def applied(self, tx: Transaction, load_balancer_id: str, revision: int) -> None:
-        """Those of a load balancer's tree that changed up to this revision of it are served now."""
-        await tx.execute(self._applied, self.shape, load_balancer_id=load_balancer_id, revision=revision)
-
-    async def gone(self, tx: Transaction, load_balancer_id: str, revision: int) -> None:
-        """Forget those of a load balancer's tree that were to go by this revision of it: nothing serves them now."""
-        await tx.execute("row.gone", self.shape, load_balancer_id=load_balancer_id, revision=revision)
+    async def applied(self, tx: Transaction, ids: Iterable[str], revision: int) -> None:
+        """Objects of a load balancer's tree are served now, unless they have changed after this revision of it."""
+        await self._mark(tx, self._applied, ids, revision=revision)
 
     async def silence(self, tx: Transaction, ids: Iterable[str]) -> None:
         """Objects of a load balancer's tree aren't served any more: they are C{OFFLINE}."""

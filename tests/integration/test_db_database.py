@@ -128,7 +128,7 @@ class TransactionTests(DatabaseCase):
 
     async def test_a_single_read_needs_no_transaction(self) -> None:
         row = await self.database.fetch_one("migration.version")
-        self.assertEqual(row, {"version": 2})
+        self.assertEqual(row, {"version": 3})
 
     async def test_two_statements_at_once_are_refused(self) -> None:
         async with self.database.transaction() as tx:
@@ -208,7 +208,7 @@ class CancelledCallerTests(DatabaseCase):
             self.failureResultOf(waiting[0], CancelledError)
             await tx.fetch("migration.version")
         for each in waiting[1:]:
-            self.assertEqual(await each, {"version": 2})
+            self.assertEqual(await each, {"version": 3})
 
     async def test_many_at_any_moment_leave_no_connection_behind(self) -> None:
         database = self.smaller(size=2)
