@@ -210,6 +210,26 @@ class MemberTests(ApiCase):
         reply = await self.ask("PUT", f"{self.path}/{made['id']}", {"member": {"address": "192.0.2.1"}})
         self.assertEqual(reply.status, 400)
 
+    async def test_its_status_follows_from_what_is_asked_until_amphorae_tell_another(self) -> None:
+        off, drained, served = {"admin_state_up": False}, {"weight": 0}, {"admin_state_up": True, "weight": 1}
+        monitor = {"type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
+        watched = await self.pool(self.balancer["id"], healthmonitor=monitor)
+        for path, unknown in ((self.path, "NO_MONITOR"), (f"pools/{watched['id']}/members", "OFFLINE")):
+            statuses = [(off, "OFFLINE"), (drained, "DRAINING"), ({**off, **drained}, "OFFLINE"), (served, unknown)]
+            for number, (fields, status) in enumerate(statuses, 30):
+                given = {"address": f"192.0.2.{number}", "protocol_port": 80}
+                new = await self.make("member", path, **given, **fields)
+                self.assertEqual(new["operating_status"], status, fields)
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+            for fields, status in (*statuses, (off, "OFFLINE"), (served, unknown)):
+                changed = await self.ask("PUT", f"{path}/{new['id']}", {"member": fields})
+                self.assertEqual(changed.body["member"]["operating_status"], status, fields)
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+                await self.ask("PUT", f"{path}/{new['id']}", {"member": served})
+            for fields, status in statuses:
+                await self.ask("PUT", path, {"members": [{**given, **fields}]})
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+
     async def test_one_on_its_way_out_makes_room_for_another(self) -> None:
         made = await self.member()
         self.assertEqual((await self.ask("DELETE", f"{self.path}/{made['id']}")).status, 204)
