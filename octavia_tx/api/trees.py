@@ -245,8 +245,8 @@ class Growing:
             return None if given is None else self._planted[where].pool
         found = [pool for pool in self.pools() if pool.name == given.name]
         if len(found) != 1:
-            count = "no pool" if not found else f"{len(found)} pools"
-            accepted = f"the name of one pool in the request; {count} of it have that name"
+            count = "no pool has" if not found else f"{len(found)} pools have"
+            accepted = f"the name of one pool in the request; {count} that name"
             raise InvalidInput(where, given.name, accepted)
         return found[0]
 
