@@ -111,6 +111,14 @@ class PoolTests(ApiCase):
         self.assertEqual(reply.status, 400)
         self.assertIn("pool.session_persistence.cookie_name", reply.sentence)
 
+    async def test_a_new_one_has_session_persistence_of_a_type_or_none(self) -> None:
+        balancer = await self.load_balancer()
+        body = {"loadbalancer_id": balancer["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+        reply = await self.ask("POST", "pools", {"pool": {**body, "session_persistence": {}}})
+        self.assertEqual(reply.status, 400)
+        self.assertIn("pool.session_persistence.type", reply.sentence)
+        self.assertIs((await self.pool(balancer["id"], session_persistence=None))["session_persistence"], None)
+
     async def test_it_takes_its_members_and_monitor_along(self) -> None:
         balancer = await self.load_balancer()
         listener = await self.listener(balancer["id"])
