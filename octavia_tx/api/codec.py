@@ -91,6 +91,9 @@ class Fields:
         if "tenant_id" in values:
             tenant = values.pop("tenant_id")
             values["project_id"] = values["project_id"] or tenant
+            if tenant and tenant != values["project_id"]:
+                accepted = "the same as project_id, which it is another name of"
+                raise InvalidInput(f"{where or self.name}.tenant_id", tenant, accepted)
         return values
 
     def nested(self, given: Any, where: str) -> dict[str, Any]:
