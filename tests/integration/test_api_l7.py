@@ -86,6 +86,16 @@ class PolicyTests(L7Case):
         reply = await self.ask("PUT", f"l7policies/{ids['a']}", {"l7policy": {"name": "x"}})
         self.assertEqual((reply.body["l7policy"]["position"], await self.order()), (2, ["c", "x", "d", "b"]))
 
+    async def test_one_on_its_way_out_stands_behind_all_that_stay(self) -> None:
+        ids = {name: (await self.policy(name=name))["id"] for name in "abc"}
+        await self.ask("DELETE", f"l7policies/{ids['a']}")
+        await self.policy(name="d")
+        listed = (await self.ask("GET", "l7policies?sort=position")).body["l7policies"]
+        self.assertEqual([(p["name"], p["position"]) for p in listed[:-1]], [("b", 1), ("c", 2), ("d", 3)])
+        self.assertEqual((listed[-1]["name"], listed[-1]["provisioning_status"]), ("a", "PENDING_DELETE"))
+        (second,) = (await self.ask("GET", "l7policies?position=2")).body["l7policies"]
+        self.assertEqual(second["name"], "c")
+
     async def test_another_action_drops_what_the_old_one_needed(self) -> None:
         made = await self.policy(action="REDIRECT_TO_URL", redirect_url="http://example.com", redirect_http_code=301)
         change = {"action": "REDIRECT_PREFIX", "redirect_prefix": "https://example.com"}
