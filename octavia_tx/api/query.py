@@ -104,7 +104,7 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
     conditions: list[Condition] = []
     tags: dict[str, list[str]] = {}
     paging: dict[str, str] = {}
-    for name, value in given:
+    for name, value in _consistent(given, filters):
         if name == "fields":
             fields |= _fields(value, keys)
         elif name in ("project_id", "tenant_id") and "project_id" in keys:
@@ -130,6 +130,21 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
         marker_position=paging.get("marker_position"),
         reverse=_reverse(paging.get("page_reverse", "false")),
     )
+
+
+def _consistent(given: Arguments, filters: Mapping[str, Filter]) -> Arguments:
+    """
+    The arguments.
+
+    @raise InvalidInput: one asks for two values of what has but one.
+    """
+    single = {"project_id", "tenant_id", *(name for name, known in filters.items() if known.how == "equals")}
+    seen: dict[str, str] = {}
+    for name, value in given:
+        attribute = "project_id" if name == "tenant_id" else name
+        if name in single and seen.setdefault(attribute, value) != value:
+            raise InvalidInput(name, value, f"one value of {attribute}, and another was given before")
+    return given
 
 
 def shown_fields(given: Arguments, keys: frozenset[str]) -> Query:
