@@ -75,6 +75,12 @@ class BoundedRequest(Request):
             path = b"/" + local
         super().requestReceived(command, path, version)
 
+    def process(self) -> None:
+        """Answer the request. One that is about the server as a whole, C{OPTIONS *}, meets no route of ours."""
+        if self.path == b"*":
+            identify(self)
+        super().process()
+
 
 class Front(Resource):
     """
