@@ -182,11 +182,13 @@ def _reverse(given: str) -> bool:
 def _order(paging: Mapping[str, str], filters: Mapping[str, Filter]) -> Iterator[Order]:
     """C{sort=name:desc,created_at}, or C{sort_key=name,created_at} with C{sort_dir=desc,asc}; each column once."""
     pairs: list[tuple[str, str]] = []
+    directions = paging["sort_dir"].split(",") if "sort_dir" in paging else []
+    if not {direction.lower() for direction in directions} <= {"", *DIRECTIONS}:
+        raise InvalidInput("sort_dir", paging["sort_dir"], "asc or desc for each key")
     if "sort" in paging:
         pairs = [(key, direction) for key, _, direction in (part.partition(":") for part in paging["sort"].split(","))]
     elif "sort_key" in paging:
         keys = paging["sort_key"].split(",")
-        directions = paging["sort_dir"].split(",") if "sort_dir" in paging else []
         pairs = list(zip(keys, directions + [""] * len(keys), strict=False))
     seen: set[str] = set()
     for key, direction in pairs:

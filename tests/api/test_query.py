@@ -113,6 +113,10 @@ class ListTests(SynchronousTestCase):
         for uri in (b"sort=nme", b"sort=name:up", b"sort=tags", b"sort=", b"sort=name:asc:desc", b"sort_key=nme"):
             self.assertEqual(self.assertRaises(InvalidInput, read, b"/?" + uri).field, "sort")
 
+    def test_a_direction_that_is_none_is_named_though_it_is_of_no_key(self) -> None:
+        for uri in (b"sort_dir=up", b"sort_key=name&sort_dir=asc,up", b"sort=name:asc&sort_dir=up"):
+            self.assertEqual(self.assertRaises(InvalidInput, read, b"/?" + uri).field, "sort_dir")
+
     def test_pages_are_limited_and_less_than_one_means_all(self) -> None:
         for given_, expected in (("7", 7), ("0", None), ("-1", None), ("infinite", None)):
             self.assertEqual(read(b"/?limit=" + given_.encode()).limit, expected)
