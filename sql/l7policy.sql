@@ -10,12 +10,12 @@ ORDER BY {{order}}
 LIMIT %(limit)s;
 
 -- name: l7policy.delete
--- With its rules.
+-- With its rules. It comes after all those that stay, which close ranks at once: no two of them show one position.
 WITH rules AS (
     UPDATE l7rule
     SET provisioning_status = 'PENDING_DELETE', revision = %(revision)s, updated_at = now()
     WHERE l7policy_id = ANY (%(ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE'
 )
 UPDATE l7policy
-SET provisioning_status = 'PENDING_DELETE', revision = %(revision)s, updated_at = now()
+SET provisioning_status = 'PENDING_DELETE', revision = %(revision)s, updated_at = now(), position = 2147483647
 WHERE id = ANY (%(ids)s::uuid[]);

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from octavia_tx.api.changes import pending
 from octavia_tx.api.ground import leaving
-from octavia_tx.api.trees import Planter
+from octavia_tx.api.trees import Planter, with_status
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model import validation
 from octavia_tx.model.resources import Member, Pool
@@ -58,5 +58,5 @@ def replace(
         after = evolve(old, **{name: values[name] for name in names})
         if after != old:
             validation.check_member(after, planter.load_balancer, f"members[{at}]")
-            changed.append(pending(after, planter.load_balancer, updated_at=planter.now))
+            changed.append(with_status(pending(after, planter.load_balancer, updated_at=planter.now), pool))
     return Batch(tuple(new), tuple(changed), () if additive else tuple(here.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from octavia_tx.model.caller import Caller
 LARGEST_BODY = 8 * 1024 * 1024
 _DEEPEST = 12
 _MOST_DIGITS = 4300  # what Python reads at all
+_TAG = re.compile(r'(?:W/)?"[^"]+"')
+_REVISION = re.compile(r'"([0-9]{1,19})(?:-[0-9a-f]+)?"')
 
 
 @frozen(kw_only=True)
@@ -60,7 +63,7 @@ class Answer:
     """
     What a verb says: a JSON object, or nothing at all.
 
-    @ivar revision: of the object that is shown, for C{ETag}.
+    @ivar revision: of the object that is shown, for C{ETag}, and so for C{If-Match}.
     @ivar headers: further ones of the answer.
     @ivar feed: for an answer that goes on, in place of a body.
     """
@@ -219,13 +222,13 @@ def _shallow(value: Any) -> None:
 
 def revisions(header: str | None) -> frozenset[int] | None:
     """
-    The revisions of which C{If-Match} (RFC 9110, 13.1.1) wants one; C{None} where any will do.
+    The revisions of which C{If-Match} (RFC 9110, 13.1.1) wants one; C{None} where any will do. A weak tag is none.
 
     @raise InvalidInput: the header isn't one that an C{ETag} of ours could have led to.
     """
     if header is None or header.strip() == "*":
         return None
-    found = [tag.strip().removeprefix("W/") for tag in header.split(",") if tag.strip()]
-    if not found or not all(len(tag) > 2 and tag[0] == tag[-1] == '"' and tag.count('"') == 2 for tag in found):
-        raise InvalidInput("header If-Match", header, 'an ETag as it was answered, such as "7", or *')
-    return frozenset(int(tag[1:-1]) for tag in found if tag[1:-1].isascii() and tag[1:-1].isdigit() and len(tag) < 22)
+    tags = [tag.strip() for tag in header.split(",") if tag.strip()]
+    if not tags or not all(map(_TAG.fullmatch, tags)):
+        raise InvalidInput("header If-Match", header, 'an ETag as it was answered, such as "7-0123456789abcdef", or *')
+    return frozenset(int(known[1]) for known in map(_REVISION.fullmatch, tags) if known is not None)

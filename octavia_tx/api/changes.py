@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from octavia_tx.api.call import Call
 from octavia_tx.api.ground import Ground, leaving
-from octavia_tx.db import flavors, load_balancers, quotas
+from octavia_tx.db import flavors, load_balancers, operating, quotas
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import DriverError
@@ -184,6 +184,7 @@ async def _write(call: Call, tx: Transaction, draft: Draft[_Result], locked: Loa
             await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
             await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
             await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+        await operating.record(tx, "member", {v.id: v.operating_status for v in draft.changed if type(v) is Member})
     return draft.result
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from octavia_tx.api import shapes
 from octavia_tx.api.types import PROJECT_ID, Type
@@ -28,7 +28,7 @@ class Field:
     One field of a request.
 
     @ivar default: what it is when it isn't given; an explicit null means the same.
-    @ivar change: whether it may change after creation.
+    @ivar change: whether it may change after creation; C{later}: its type from then on, where that isn't the same.
     @ivar alone: whether it is unknown inside a full tree, where the tree itself says it; C{inside}: whether it is known
         only there.
     """
@@ -38,6 +38,7 @@ class Field:
     default: Any = field(default=None, kw_only=True)
     required: bool = field(default=False, kw_only=True)
     change: bool = field(default=True, kw_only=True)
+    later: Type | None = field(default=None, kw_only=True)
     alone: bool = field(default=False, kw_only=True)
     inside: bool = field(default=False, kw_only=True)
 
@@ -77,7 +78,7 @@ class Fields:
 
     @_changeable.default
     def _later(self) -> dict[str, Field]:
-        return {f.name: f for f in self.every if f.change}
+        return {f.name: evolve(f, type=f.later or f.type) for f in self.every if f.change}
 
     def taken(self, variant: Variant) -> tuple[Field, ...]:
         """Those that are known in a new object, in a change, or in a new object inside a full tree."""
@@ -90,6 +91,9 @@ class Fields:
         if "tenant_id" in values:
             tenant = values.pop("tenant_id")
             values["project_id"] = values["project_id"] or tenant
+            if tenant and tenant != values["project_id"]:
+                accepted = "the same as project_id, which it is another name of"
+                raise InvalidInput(f"{where or self.name}.tenant_id", tenant, accepted)
         return values
 
     def nested(self, given: Any, where: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -74,6 +75,12 @@ class BoundedRequest(Request):
             self.requestHeaders.setRawHeaders(b"Host", [host])
             path = b"/" + local
         super().requestReceived(command, path, version)
+
+    def process(self) -> None:
+        """Answer the request. One that is about the server as a whole, C{OPTIONS *}, meets no route of ours."""
+        if self.path == b"*":
+            identify(self)
+        super().process()
 
 
 class Front(Resource):
@@ -174,17 +181,34 @@ def write(request: IRequest, answer: Answer) -> bytes:
     request.setResponseCode(answer.status)
     for name, value in answer.headers.items():
         request.setHeader(name, value)
-    if answer.revision is not None:
-        request.setHeader(b"ETag", b'"%d"' % answer.revision)
     if answer.body is None:
         if answer.status != 204:
             request.setHeader(b"Content-Length", b"0")
         request.responseHeaders.removeHeader(b"Content-Type")
         return b""
     encoded = _encoded(answer.body)
+    if answer.revision is not None:
+        tag = _tag(answer.revision, encoded)
+        request.setHeader(b"ETag", tag)
+        if request.method in (b"GET", b"HEAD") and _names(said(request, b"If-None-Match"), tag):
+            request.setResponseCode(304)
+            request.responseHeaders.removeHeader(b"Content-Type")
+            return b""
     request.setHeader(b"Content-Type", b"application/json")
     request.setHeader(b"Content-Length", b"%d" % len(encoded))
     return encoded
+
+
+def _tag(revision: int, shown: bytes) -> str:
+    """The revision alone wouldn't do: statuses change, and fields are chosen, while it stays."""
+    return f'"{revision}-{blake2b(shown, digest_size=8).hexdigest()}"'
+
+
+def _names(header: str | None, tag: str) -> bool:
+    """Whether C{If-None-Match} (RFC 9110, 13.1.2) names a tag: the client has what is shown already."""
+    if header is None:
+        return False
+    return header.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in header.split(",")}
 
 
 def _encoded(body: Any) -> bytes:

@@ -155,10 +155,9 @@ async def _change(call: Call) -> Answer:
 
 
 def _meant(old: L7Policy, given: dict[str, Any]) -> dict[str, Any]:
-    """What a change means: another action doesn't keep what only the old one needed."""
-    kept = dict(given)
-    action = given.get("action", old.action)
-    if action != old.action:
+    """What a change means: another action, named or implied, doesn't keep what only the old one needed."""
+    kept = {"action": l7.implied_action(old.action, given), **given}
+    if kept["action"] != old.action:
         for name in ("redirect_pool_id", "redirect_url", "redirect_prefix", "redirect_http_code"):
             kept.setdefault(name, None)
     return kept

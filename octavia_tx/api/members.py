@@ -13,7 +13,7 @@ from octavia_tx.api.filters import yes_or_no
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Document, Resource, Route
 from octavia_tx.api.subnets import Subnets
-from octavia_tx.api.trees import planter
+from octavia_tx.api.trees import planter, with_status
 from octavia_tx.api.types import LONGEST_LIST, Address, Flag, Integer, ListOf, Text, Uuid
 from octavia_tx.db import members, pools
 from octavia_tx.db.transaction import Transaction
@@ -108,7 +108,7 @@ async def _change(call: Call) -> Answer:
         ground.expected(old)
         pool = await ground.pool(old.pool_id)
         load_balancer = await ground.load_balancer(old.load_balancer_id)
-        member = changes.pending(old, load_balancer, updated_at=call.now(), **values)
+        member = with_status(changes.pending(old, load_balancer, updated_at=call.now(), **values), pool)
         validation.check_member(member, load_balancer, "member")
         return Draft(
             load_balancer=load_balancer,

@@ -132,6 +132,8 @@ class _Writing:
             ]
         except KeyError as error:
             raise Undocumented(route, f"no schema is known for what {error} reads") from None
+        if _tagged(route, about):
+            found.append(parameters.IF_NONE_MATCH)
         return [*found, parameters.IF_MATCH] if _conditional(route, owner) else found
 
     def _body(self, about: Document, owner: Resource[Any] | None) -> dict[str, Any]:
@@ -158,6 +160,11 @@ class _Writing:
         )
         refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status].name}"} for status in wanted}
         answers = {str(about.status): self._answer(route, about), **refusals}
+        if _tagged(route, about):
+            answers["304"] = {
+                "description": "The client has it.",
+                "headers": {**parameters.REQUEST_ID, **parameters.ETAG},
+            }
         return self._rehearsed(answers) if served.dry else answers
 
     def _rehearsed(self, answers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -227,6 +234,11 @@ def _asked(rule: Rule) -> str:
 
 def _revised(resource: Resource[Any]) -> bool:
     return "revision" in fields_dict(resource.rows.model)
+
+
+def _tagged(route: Route, about: Document) -> bool:
+    """Whether C{If-None-Match} is looked at: where an object is shown with its revision."""
+    return route.method == "GET" and about.gives is not None and not about.listed and _revised(about.gives)
 
 
 def _conditional(route: Route, owner: Resource[Any] | None) -> bool:

@@ -40,12 +40,21 @@ _WHOLE: Final[Schema] = {
 IF_MATCH: Final[Parameter] = {
     "name": "If-Match",
     "in": "header",
-    "description": "The revision that is to be changed, as an ETag told it. Another one: 412, and nothing is done.",
+    "description": (
+        "The revision that is to be changed, as an ETag told it, whatever statuses were shown with it. Another one, or "
+        "none but weak ones: 412, and nothing is done."
+    ),
     "schema": {
         "type": "string",
-        "pattern": r'^(?:\*|(?:W/)?"[0-9]+"(?:, ?(?:W/)?"[0-9]+")*)$',
-        "examples": ['"7"', "*"],
+        "pattern": r'^(?:\*|(?:W/)?"[0-9a-f-]+"(?:, ?(?:W/)?"[0-9a-f-]+")*)$',
+        "examples": ['"7-0123456789abcdef"', "*"],
     },
+}
+IF_NONE_MATCH: Final[Parameter] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "What the client has already, as an ETag told it. If that is what there is: 304.",
+    "schema": {"type": "string", "examples": ['"7-0123456789abcdef"', "*"]},
 }
 REQUEST_ID: Final[Mapping[str, Parameter]] = {
     "X-Openstack-Request-Id": {
@@ -60,9 +69,9 @@ REQUEST_ID: Final[Mapping[str, Parameter]] = {
 }
 ETAG: Final[Mapping[str, Parameter]] = {
     "ETag": {
-        "description": "The object's revision, for If-Match.",
+        "description": "The object's revision, for If-Match, and what is shown of it, for If-None-Match.",
         "required": True,
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+        "schema": {"type": "string", "pattern": '^"[0-9]+-[0-9a-f]{16}"$'},
     }
 }
 

@@ -39,14 +39,23 @@ _PERSISTENCE = Fields(
 
 
 class _Persistent:
-    """Session persistence; an empty object is none."""
+    """Session persistence."""
 
     accepted = "an object with type, and cookie_name, persistence_timeout, persistence_granularity as the type asks"
     fields = _PERSISTENCE
+    schema = nested(_PERSISTENCE)
+
+    def decode(self, given: Any, where: str) -> SessionPersistence | None:
+        return SessionPersistence(**_PERSISTENCE.create(given, where))
+
+
+class _PersistentOrNot(_Persistent):
+    """The same, and an empty object takes it away."""
+
     schema = {"anyOf": [nested(_PERSISTENCE), {"type": "object", "maxProperties": 0}]}
 
     def decode(self, given: Any, where: str) -> SessionPersistence | None:
-        return SessionPersistence(**_PERSISTENCE.create(given, where)) if given != {} else None
+        return super().decode(given, where) if given != {} else None
 
 
 FIELDS = Fields(
@@ -69,7 +78,7 @@ FIELDS = Fields(
             required=True,
             change=False,
         ),
-        Field("session_persistence", _Persistent()),
+        Field("session_persistence", _Persistent(), later=_PersistentOrNot()),
         Field("tags", ListOf(Text()), default=()),
         Field("tls_ciphers", CIPHERS),
         Field("tls_container_ref", Text()),

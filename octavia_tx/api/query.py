@@ -104,7 +104,7 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
     conditions: list[Condition] = []
     tags: dict[str, list[str]] = {}
     paging: dict[str, str] = {}
-    for name, value in given:
+    for name, value in _consistent(given, filters):
         if name == "fields":
             fields |= _fields(value, keys)
         elif name in ("project_id", "tenant_id") and "project_id" in keys:
@@ -130,6 +130,21 @@ def read(given: Arguments, filters: Mapping[str, Filter], keys: frozenset[str], 
         marker_position=paging.get("marker_position"),
         reverse=_reverse(paging.get("page_reverse", "false")),
     )
+
+
+def _consistent(given: Arguments, filters: Mapping[str, Filter]) -> Arguments:
+    """
+    The arguments.
+
+    @raise InvalidInput: one asks for two values of what has but one.
+    """
+    single = {"project_id", "tenant_id", *(name for name, known in filters.items() if known.how == "equals")}
+    seen: dict[str, str] = {}
+    for name, value in given:
+        attribute = "project_id" if name == "tenant_id" else name
+        if name in single and seen.setdefault(attribute, value) != value:
+            raise InvalidInput(name, value, f"one value of {attribute}, and another was given before")
+    return given
 
 
 def shown_fields(given: Arguments, keys: frozenset[str]) -> Query:
@@ -167,11 +182,13 @@ def _reverse(given: str) -> bool:
 def _order(paging: Mapping[str, str], filters: Mapping[str, Filter]) -> Iterator[Order]:
     """C{sort=name:desc,created_at}, or C{sort_key=name,created_at} with C{sort_dir=desc,asc}; each column once."""
     pairs: list[tuple[str, str]] = []
+    directions = paging["sort_dir"].split(",") if "sort_dir" in paging else []
+    if not {direction.lower() for direction in directions} <= {"", *DIRECTIONS}:
+        raise InvalidInput("sort_dir", paging["sort_dir"], "asc or desc for each key")
     if "sort" in paging:
         pairs = [(key, direction) for key, _, direction in (part.partition(":") for part in paging["sort"].split(","))]
     elif "sort_key" in paging:
         keys = paging["sort_key"].split(",")
-        directions = paging["sort_dir"].split(",") if "sort_dir" in paging else []
         pairs = list(zip(keys, directions + [""] * len(keys), strict=False))
     seen: set[str] = set()
     for key, direction in pairs:

@@ -37,11 +37,12 @@ def _of_project(call: Call, quota: Quota) -> dict[str, Any]:
 def _meant(given: Mapping[str, Any]) -> dict[str, Any]:
     """The limits that a body sets, under one name each."""
     limits: dict[str, Any] = {}
+    names: dict[str, str] = {}
     for name, limit in given.items():
         kind = _OTHERWISE.get(name, name)
-        if kind in limits and limits[kind] != limit:
-            raise InvalidInput(f"quota.{name}", limit, f"the same as {kind}, which it is another name of")
-        limits[kind] = limit
+        before = names.setdefault(kind, name)
+        if limits.setdefault(kind, limit) != limit:
+            raise InvalidInput(f"quota.{name}", limit, f"the same as quota.{before}, for both name one limit")
     return limits
 
 

@@ -16,6 +16,7 @@ from attrs import evolve, field, frozen
 from octavia_tx.api.ground import Ground
 from octavia_tx.errors import InvalidInput, ParentNotFound
 from octavia_tx.model import l7, validation
+from octavia_tx.model.aggregate import unheard
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, OperatingStatus
 from octavia_tx.model.tree import Child, Tree
@@ -103,17 +104,16 @@ class Planter:
         return tuple(made.values())
 
     def member(self, values: Values, pool: Pool, where: str) -> Member:
-        """A member of a pool; nobody knows how it fares until the pool's monitor says so."""
-        watched = pool.health_monitor_id is not None
+        """A member of a pool."""
         made = Member(
             **self._origin(),
             pool_id=pool.id,
             vnic_type="direct" if values["request_sriov"] else "normal",
-            operating_status=OperatingStatus.OFFLINE if watched else OperatingStatus.NO_MONITOR,
+            operating_status=OperatingStatus.OFFLINE,
             **_without(values, "request_sriov"),
         )
         validation.check_member(made, self.load_balancer, where)
-        return made
+        return with_status(made, pool)
 
     def monitor(self, values: Values, pool: Pool, where: str) -> HealthMonitor:
         """A pool's health monitor, with what HTTP asks for where nothing is given."""
@@ -142,6 +142,11 @@ class Planter:
 def planter(ground: Ground, load_balancer: LoadBalancer, fresh: Iterator[str]) -> Planter:
     """What makes the objects of a draft."""
     return Planter(load_balancer, ground.call.now(), fresh)
+
+
+def with_status(member: Member, pool: Pool) -> Member:
+    """The same, with the operating status that it has until amphorae tell another."""
+    return evolve(member, operating_status=unheard(member, pool.health_monitor_id is not None))
 
 
 def with_http_check(monitor: HealthMonitor) -> HealthMonitor:
@@ -240,8 +245,8 @@ class Growing:
             return None if given is None else self._planted[where].pool
         found = [pool for pool in self.pools() if pool.name == given.name]
         if len(found) != 1:
-            count = "no pool" if not found else f"{len(found)} pools"
-            accepted = f"the name of one pool in the request; {count} of it have that name"
+            count = "no pool has" if not found else f"{len(found)} pools have"
+            accepted = f"the name of one pool in the request; {count} that name"
             raise InvalidInput(where, given.name, accepted)
         return found[0]
 

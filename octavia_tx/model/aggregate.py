@@ -84,6 +84,13 @@ def aggregate(tree: Tree, heard: Heard) -> dict[ObjectKind, Statuses]:
     return {kind: statuses for kind, statuses in changes.items() if statuses}
 
 
+def unheard(member: Member, monitored: bool) -> OperatingStatus:
+    """How a member fares by what is asked of it, until amphorae say how it does; one that was dead stays so."""
+    dead = member.operating_status is OperatingStatus.ERROR
+    status = _member(member, monitored, "DOWN" if dead else None)
+    return OperatingStatus.OFFLINE if status is OperatingStatus.DRAINING and member.weight else status
+
+
 def _monitored(tree: Tree, pool_id: str) -> bool:
     monitor = tree.monitor_of(pool_id)
     return monitor is not None and monitor.admin_state_up

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from attrs import evolve
 
@@ -71,6 +71,16 @@ def check_policy(policy: L7Policy, listener: Listener, where: str) -> None:
         given = getattr(policy, name)
         if given is not None and not _URL.fullmatch(given):
             raise InvalidInput(f"{where}.{name}", given, "an http or https URL with a host, in visible ASCII")
+
+
+def implied_action(action: L7Action, given: Mapping[str, Any]) -> L7Action:
+    """
+    The action that a policy has from now on, where a change names none: a redirect's field asks for its redirect.
+
+    @param action: what it has so far; that stays, if its own field is among those given.
+    """
+    asked = [each for each, (name, _) in _FIELDS.items() if given.get(name) is not None]
+    return action if action in asked or not asked else asked[0]
 
 
 def with_redirect_code(policy: L7Policy) -> L7Policy:

@@ -56,7 +56,12 @@ class FieldsTests(SynchronousTestCase):
 
     def test_the_project_may_be_called_a_tenant(self) -> None:
         self.assertEqual(FIELDS.create({"port": 5, "tenant_id": "t"})["project_id"], "t")
-        self.assertEqual(FIELDS.create({"port": 5, "tenant_id": "t", "project_id": "p"})["project_id"], "p")
+        self.assertEqual(FIELDS.create({"port": 5, "tenant_id": "t", "project_id": "t"})["project_id"], "t")
+
+    def test_project_and_tenant_say_the_same(self) -> None:
+        for where, field in (("", "pool.tenant_id"), ("pools[1]", "pools[1].tenant_id")):
+            given_ = {"port": 5, "tenant_id": "t", "project_id": "p"}
+            self.assertEqual(self.assertRaises(InvalidInput, FIELDS.create, given_, where).field, field)
 
     def test_a_missing_field_is_named(self) -> None:
         for body in ({}, {"port": None}):

@@ -134,6 +134,18 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual("If-Match" in names, expected)
             self.assertEqual("412" in operation["responses"], expected)
 
+    def test_what_is_shown_with_its_revision_may_be_there_already(self) -> None:
+        paths = self.whole["paths"]
+        for path, expected in (
+            ("/v2/lbaas/pools/{id}", True),
+            ("/v2/lbaas/pools", False),
+            ("/v2/lbaas/flavors/{id}", False),
+        ):
+            operation = paths[path]["get"]
+            names = [parameter["name"] for parameter in operation["parameters"]]
+            self.assertEqual("If-None-Match" in names, expected, path)
+            self.assertEqual("304" in operation["responses"], expected, path)
+
 
 class GapTests(SynchronousTestCase):
     """What can't be told is an error."""

@@ -12,7 +12,7 @@ from octavia_tx.api import query
 from octavia_tx.api.filters import filters_of, named
 from octavia_tx.db.selection import Condition, Order
 from octavia_tx.errors import InvalidInput, RequestError
-from octavia_tx.model.resources import L7Policy, Member
+from octavia_tx.model.resources import L7Policy, LoadBalancer, Member
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 KEYS = frozenset({"id", "name", "tags", "project_id"})
@@ -68,6 +68,24 @@ class ListTests(SynchronousTestCase):
             error = self.assertRaises(InvalidInput, read, b"/?" + uri)
             self.assertEqual(error.field, uri.partition(b"=")[0].decode())
 
+    def test_two_values_of_one_attribute_are_refused(self) -> None:
+        for uri, field in (
+            (b"/?name=a&name=b", "name"),
+            (b"/?name=a&name=", "name"),
+            (b"/?weight=1&name=a&weight=2", "weight"),
+            (b"/?project_id=a&project_id=b", "project_id"),
+            (b"/?project_id=a&tenant_id=b", "tenant_id"),
+        ):
+            self.assertEqual(self.assertRaises(InvalidInput, read, uri).field, field)
+        self.assertEqual(read(b"/?project_id=a&project_id=a").project_id, "a")
+        self.assertEqual(read(b"/?project_id=a&tenant_id=a").project_id, "a")
+
+    def test_an_attribute_of_many_values_may_be_asked_for_several(self) -> None:
+        known = filters_of(LoadBalancer, ("vip_sg_ids",), {})
+        other = ID.replace("a", "b")
+        asked = query.read(query.arguments(f"/?vip_sg_ids={ID}&vip_sg_ids={other}".encode()), known, KEYS)
+        self.assertEqual(asked.conditions, tuple(Condition("contains", "vip_sg_ids", each) for each in (ID, other)))
+
     def test_tags_are_asked_for_in_four_ways(self) -> None:
         for uri, how in (
             (b"/?tags=x,y", "tags"),
@@ -94,6 +112,10 @@ class ListTests(SynchronousTestCase):
             self.assertEqual(read(uri).order, expected, uri)
         for uri in (b"sort=nme", b"sort=name:up", b"sort=tags", b"sort=", b"sort=name:asc:desc", b"sort_key=nme"):
             self.assertEqual(self.assertRaises(InvalidInput, read, b"/?" + uri).field, "sort")
+
+    def test_a_direction_that_is_none_is_named_though_it_is_of_no_key(self) -> None:
+        for uri in (b"sort_dir=up", b"sort_key=name&sort_dir=asc,up", b"sort=name:asc&sort_dir=up"):
+            self.assertEqual(self.assertRaises(InvalidInput, read, b"/?" + uri).field, "sort_dir")
 
     def test_pages_are_limited_and_less_than_one_means_all(self) -> None:
         for given_, expected in (("7", 7), ("0", None), ("-1", None), ("infinite", None)):

@@ -16,7 +16,7 @@ from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api.loadbalancers import FIELDS
 from octavia_tx.api.trees import Planter, full_tree
 from octavia_tx.driver.amphora import AmphoraProvider
-from octavia_tx.errors import MissingField, OctaviaError, ParentNotFound, RequestError
+from octavia_tx.errors import InvalidInput, MissingField, OctaviaError, ParentNotFound, RequestError
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool
 from octavia_tx.model.tree import Tree
@@ -152,6 +152,13 @@ class FullTreeTests(SynchronousTestCase):
             }
         )
         self.assertEqual({x.default_pool_id for x in tree.listeners}, {tree.pools[0].id})
+
+    def test_how_many_pools_have_a_name_is_told(self) -> None:
+        pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "name": "p"}
+        front = {"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "p"}}
+        for pools, told in (([], "no pool has that name"), ([pool, pool], "2 pools have that name")):
+            error = self.assertRaises(InvalidInput, grow, {"pools": pools, "listeners": [front]})
+            self.assertIn(told, str(error))
 
     def test_what_is_wrong_is_named_by_its_place(self) -> None:
         pool: dict[str, Any] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "name": "p"}

@@ -76,6 +76,12 @@ class HttpTests(ApiCase):
         for each in seen:
             self.assertRegex(each, r"\Areq-[0-9a-f-]{36}\Z")
 
+    async def test_what_is_about_no_path_has_an_id_too(self) -> None:
+        for method, expected in ((b"OPTIONS", 200), (b"GET", 405)):
+            status, heard = await self.raw(method + b" * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(status, expected)
+            self.assertIn(b"x-openstack-request-id: req-", heard.lower())
+
     async def test_an_unknown_path_is_told(self) -> None:
         for path in ("/nowhere", "/v2/lbaas/nothing", "/v3/lbaas/pools", "pools/a/b/c", "pools//", "/v2/lbaas//pools"):
             reply = await self.ask("GET", path)

@@ -86,6 +86,16 @@ class PolicyTests(L7Case):
         reply = await self.ask("PUT", f"l7policies/{ids['a']}", {"l7policy": {"name": "x"}})
         self.assertEqual((reply.body["l7policy"]["position"], await self.order()), (2, ["c", "x", "d", "b"]))
 
+    async def test_one_on_its_way_out_stands_behind_all_that_stay(self) -> None:
+        ids = {name: (await self.policy(name=name))["id"] for name in "abc"}
+        await self.ask("DELETE", f"l7policies/{ids['a']}")
+        await self.policy(name="d")
+        listed = (await self.ask("GET", "l7policies?sort=position")).body["l7policies"]
+        self.assertEqual([(p["name"], p["position"]) for p in listed[:-1]], [("b", 1), ("c", 2), ("d", 3)])
+        self.assertEqual((listed[-1]["name"], listed[-1]["provisioning_status"]), ("a", "PENDING_DELETE"))
+        (second,) = (await self.ask("GET", "l7policies?position=2")).body["l7policies"]
+        self.assertEqual(second["name"], "c")
+
     async def test_another_action_drops_what_the_old_one_needed(self) -> None:
         made = await self.policy(action="REDIRECT_TO_URL", redirect_url="http://example.com", redirect_http_code=301)
         change = {"action": "REDIRECT_PREFIX", "redirect_prefix": "https://example.com"}
@@ -95,6 +105,37 @@ class PolicyTests(L7Case):
         reply = await self.ask("PUT", f"l7policies/{made['id']}", {"l7policy": {"action": "REJECT"}})
         changed = reply.body["l7policy"]
         self.assertEqual((changed["redirect_prefix"], changed["redirect_http_code"]), (None, None))
+
+    async def test_a_redirects_field_alone_asks_for_its_action(self) -> None:
+        pool = (await self.pool(self.balancer))["id"]
+        path = f"l7policies/{(await self.policy())['id']}"
+        nothing = dict.fromkeys(("redirect_pool_id", "redirect_url", "redirect_prefix"))
+        for change, action, code in (
+            ({"redirect_url": "http://example.com", "redirect_http_code": 301}, "REDIRECT_TO_URL", 301),
+            ({"redirect_prefix": "http://example.com", "redirect_url": None}, "REDIRECT_PREFIX", 302),
+            ({"redirect_pool_id": pool}, "REDIRECT_TO_POOL", None),
+            ({"redirect_url": "http://example.org"}, "REDIRECT_TO_URL", 302),
+        ):
+            changed = (await self.ask("PUT", path, {"l7policy": change})).body["l7policy"]
+            expected = {**nothing, **change, "action": action, "redirect_http_code": code}
+            self.assertEqual({key: changed[key] for key in expected}, expected)
+
+    async def test_a_field_of_another_action_than_the_one_asked_for_is_refused(self) -> None:
+        url = {"redirect_url": "http://example.com"}
+        prefix = {"redirect_prefix": "http://example.com"}
+        made = await self.policy(action="REDIRECT_TO_URL", **url)
+        reject = (await self.policy())["id"]
+        for id, change, field in (
+            (made["id"], {**url, **prefix}, "l7policy.redirect_prefix"),
+            (made["id"], {"action": "REJECT", **url}, "l7policy.redirect_url"),
+            (made["id"], {"action": "REDIRECT_TO_URL", **prefix}, "l7policy.redirect_prefix"),
+            (reject, {**url, **prefix}, "l7policy.redirect_prefix"),
+            (reject, {**url, "redirect_pool_id": UNKNOWN}, "l7policy.redirect_url"),
+        ):
+            reply = await self.ask("PUT", f"l7policies/{id}", {"l7policy": change})
+            self.assertEqual(reply.status, 400, change)
+            self.assertIn(field, reply.sentence)
+        self.assertEqual(await self.shown(f"l7policies/{made['id']}"), made)
 
     async def test_what_an_action_needs_is_named(self) -> None:
         tcp = await self.listener(self.balancer, protocol="TCP", protocol_port=81)

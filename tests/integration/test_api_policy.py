@@ -116,10 +116,12 @@ class PolicyTests(ApiCase):
             ("member@a", 200, 403),
             ("member@b", 403, 403),
             ("load-balancer_global_observer@b", 200, 403),
+            ("reader@", 200, 403),
             ("load-balancer_quota_admin@b", 200, 202),
             ("admin@b", 200, 202),
         ):
             self.assertEqual((await self.by(token, "GET", "quotas/a")).status, reads, token)
             self.assertEqual((await self.by(token, "PUT", "quotas/a", limit)).status, writes, token)
+            self.assertEqual((await self.by(token, "GET", "quotas/defaults")).status, 200, token)
         self.assertEqual(len((await self.by("member@a", "GET", "quotas")).body["quotas"]), 1)
         self.assertEqual((await self.by("member@b", "GET", "quotas")).body["quotas"], [])

@@ -111,6 +111,14 @@ class PoolTests(ApiCase):
         self.assertEqual(reply.status, 400)
         self.assertIn("pool.session_persistence.cookie_name", reply.sentence)
 
+    async def test_a_new_one_has_session_persistence_of_a_type_or_none(self) -> None:
+        balancer = await self.load_balancer()
+        body = {"loadbalancer_id": balancer["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+        reply = await self.ask("POST", "pools", {"pool": {**body, "session_persistence": {}}})
+        self.assertEqual(reply.status, 400)
+        self.assertIn("pool.session_persistence.type", reply.sentence)
+        self.assertIs((await self.pool(balancer["id"], session_persistence=None))["session_persistence"], None)
+
     async def test_it_takes_its_members_and_monitor_along(self) -> None:
         balancer = await self.load_balancer()
         listener = await self.listener(balancer["id"])
@@ -209,6 +217,26 @@ class MemberTests(ApiCase):
         self.assertEqual({key: shown[key] for key in fields}, fields)
         reply = await self.ask("PUT", f"{self.path}/{made['id']}", {"member": {"address": "192.0.2.1"}})
         self.assertEqual(reply.status, 400)
+
+    async def test_its_status_follows_from_what_is_asked_until_amphorae_tell_another(self) -> None:
+        off, drained, served = {"admin_state_up": False}, {"weight": 0}, {"admin_state_up": True, "weight": 1}
+        monitor = {"type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
+        watched = await self.pool(self.balancer["id"], healthmonitor=monitor)
+        for path, unknown in ((self.path, "NO_MONITOR"), (f"pools/{watched['id']}/members", "OFFLINE")):
+            statuses = [(off, "OFFLINE"), (drained, "DRAINING"), ({**off, **drained}, "OFFLINE"), (served, unknown)]
+            for number, (fields, status) in enumerate(statuses, 30):
+                given = {"address": f"192.0.2.{number}", "protocol_port": 80}
+                new = await self.make("member", path, **given, **fields)
+                self.assertEqual(new["operating_status"], status, fields)
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+            for fields, status in (*statuses, (off, "OFFLINE"), (served, unknown)):
+                changed = await self.ask("PUT", f"{path}/{new['id']}", {"member": fields})
+                self.assertEqual(changed.body["member"]["operating_status"], status, fields)
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+                await self.ask("PUT", f"{path}/{new['id']}", {"member": served})
+            for fields, status in statuses:
+                await self.ask("PUT", path, {"members": [{**given, **fields}]})
+                self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
 
     async def test_one_on_its_way_out_makes_room_for_another(self) -> None:
         made = await self.member()

@@ -70,6 +70,17 @@ class QuotaTests(ApiCase):
             self.assertIn(field, reply.sentence)
         self.assertEqual((await self.ask("PUT", f"quotas/{PROJECT}", {"quota": []})).status, 400)
 
+    async def test_two_names_of_one_limit_say_the_same(self) -> None:
+        for first, second in (("load_balancer", "loadbalancer"), ("healthmonitor", "health_monitor")):
+            for one, other in ((first, second), (second, first)):
+                self.assertIn(f"the same as quota.{one}", (await self.limit(**{one: 1, other: 2})).sentence)
+                self.assertEqual((await self.limit(**{one: 1, other: 1})).status, 202)
+
+    async def test_a_change_of_no_limit_is_none(self) -> None:
+        before = (await self.limit(pool=3)).body
+        reply = await self.limit()
+        self.assertEqual((reply.status, reply.body), (202, before))
+
     async def test_each_kind_is_counted_and_refused_above_its_limit(self) -> None:
         await self.limit(load_balancer=1, listener=1, pool=1, member=2, health_monitor=0, l7policy=1, l7rule=1)
         balancer = (await self.ask_for("loadbalancer", "loadbalancers", vip_subnet_id=SUBNET)).body["loadbalancer"]

@@ -40,7 +40,7 @@ class RevisionTests(ApiCase):
     async def test_what_is_shown_and_changed_tells_its_revision(self) -> None:
         for kind, path in self.paths.items():
             shown = await self.tag(path)
-            self.assertRegex(shown, r'\A"\d+"\Z', kind)
+            self.assertRegex(shown, r'\A"\d+-[0-9a-f]{16}"\Z', kind)
             changed = await self.ask("PUT", path, {kind: {"tags": ["x"]}})
             self.assertEqual(changed.status, 200, changed)
             self.assertNotEqual(changed.headers["etag"], shown)
@@ -57,11 +57,45 @@ class RevisionTests(ApiCase):
             self.assertIn("If-Match", refused.sentence)
             self.assertEqual((await self.ask("GET", path)).body, before)
             newest = await self.tag(path)
-            for form in ('"1000", {}', "W/{}", "*"):
+            for form in ('"1000", {}', "W/{0}, {0}", "*"):
                 accepted = form.format(newest)
                 reply = await self.ask("PUT", path, change, {"If-Match": accepted})
                 self.assertEqual(reply.status, 200, accepted)
                 newest = await self.tag(path)
+
+    async def test_a_change_of_what_was_seen_is_made_though_its_statuses_moved(self) -> None:
+        seen = {kind: await self.tag(path) for kind, path in self.paths.items()}
+        await self.apply(self.balancer)
+        for kind, path in self.paths.items():
+            self.assertNotEqual(await self.tag(path), seen[kind], kind)
+        path = self.paths["member"]
+        self.assertEqual((await self.ask("PUT", path, {"member": {}}, {"If-Match": seen["member"]})).status, 200)
+
+    async def test_a_weak_tag_names_no_revision(self) -> None:
+        for kind, path in self.paths.items():
+            weak = {"If-Match": f"W/{await self.tag(path)}"}
+            for method, body in (("PUT", {kind: {}}), ("DELETE", None)):
+                self.assertEqual((await self.ask(method, path, body, weak)).status, 412, kind)
+
+    async def test_what_a_client_has_is_not_sent_again(self) -> None:
+        for kind, path in self.paths.items():
+            tag = await self.tag(path)
+            for form in ("{}", "W/{}", '"1-00", {}', "*"):
+                reply = await self.ask("GET", path, headers={"If-None-Match": form.format(tag)})
+                self.assertEqual((reply.status, reply.body, reply.headers["etag"]), (304, None, tag), (kind, form))
+                self.assertNotIn("content-type", reply.headers)
+            for other in ('"1-00"', tag.strip('"'), ""):
+                reply = await self.ask("GET", path, headers={"If-None-Match": other})
+                self.assertEqual((reply.status, reply.body.keys()), (200, {kind}), other)
+
+    async def test_what_has_changed_or_is_chosen_otherwise_is_sent(self) -> None:
+        path = self.paths["listener"]
+        has = {"If-None-Match": await self.tag(path)}
+        self.assertEqual((await self.ask("GET", f"{path}?fields=id", headers=has)).status, 200)
+        self.assertEqual((await self.ask("HEAD", path, headers=has)).status, 304)
+        await self.apply(self.balancer)
+        shown = await self.ask("GET", path, headers=has)
+        self.assertEqual((shown.status, shown.body["listener"]["provisioning_status"]), (200, "ACTIVE"))
 
     async def test_a_deletion_of_anything_older_is_refused(self) -> None:
         for kind, path in self.paths.items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.model.aggregate import Heard, ObjectKind, Statuses, aggregate
+from octavia_tx.model.aggregate import Heard, ObjectKind, Statuses, aggregate, unheard
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
 from octavia_tx.model.tree import Tree
@@ -106,6 +106,22 @@ class Members(SynchronousTestCase):
     def test_one_that_nothing_is_said_of_stays_as_it_was(self) -> None:
         for status in OperatingStatus:
             self.assertIs(after(tree(member("m", operating_status=status)), heard())["m"], status)
+
+
+class Unheard(SynchronousTestCase):
+    """Members of which amphorae said nothing since they were made or changed."""
+
+    def test_one_that_was_drained_and_has_weight_again_is_not_known_to_serve(self) -> None:
+        drained = member("m", operating_status=DRAINING)
+        self.assertIs(unheard(drained, monitored=True), OFFLINE)
+        self.assertIs(unheard(drained, monitored=False), NO_MONITOR)
+        self.assertIs(unheard(evolve(drained, weight=0), monitored=True), DRAINING)
+
+    def test_one_that_serves_or_is_dead_stays_so(self) -> None:
+        for status in (ONLINE, ERROR):
+            self.assertIs(unheard(member("m", operating_status=status), monitored=True), status)
+        self.assertIs(unheard(member("m", operating_status=ERROR, weight=0), monitored=True), ERROR)
+        self.assertIs(unheard(member("m", operating_status=ERROR, admin_state_up=False), monitored=True), OFFLINE)
 
 
 class Pools(SynchronousTestCase):
