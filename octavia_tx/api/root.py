@@ -178,7 +178,7 @@ class Api:
                     error=str(error),
                     request_id=request_id,
                 )
-        except Exception as error:  # noqa: BLE001  the boundary: whatever it is, the client gets an answer
+        except BaseException as error:  # noqa: BLE001  the boundary: whatever it is, the client gets an answer
             self.log.failure("{method} {path} broke", method=route.method, path=route.path, request_id=request_id)
             answer = self._refusal(error)
         if route.method != "GET":
@@ -215,7 +215,7 @@ class Api:
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )
 
-    def _refusal(self, error: Exception) -> Answer:
+    def _refusal(self, error: BaseException) -> Answer:
         status, body = fault(error)
         challenge = self._parts.identity.challenge
         headers = {"WWW-Authenticate": challenge} if status == 401 and challenge else {}

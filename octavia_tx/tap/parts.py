@@ -197,7 +197,9 @@ class Parts:
         """Those who provide load balancers, as the API and the controller know them. Others' are made here, once."""
         wanted = self.settings.providers
         amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
-        return load_providers(wanted.enabled, wanted.default, self.settings.provider, amphora)
+        return load_providers(
+            wanted.enabled, wanted.default, self.settings.provider, amphora, self.reactor, wanted.timeout
+        )
 
     def preview(self, providers: Providers) -> IPreview:
         """What a controller would do, for who only wants to know."""
