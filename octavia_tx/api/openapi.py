@@ -106,8 +106,8 @@ class _Writing:
             "tags": [_tag(route) if owner is None else owner.plural],
             "summary": about.summary,
             "description": _asked(rule),
-            "parameters": self._parameters(route, about, owner),
-            "responses": self._responses(served, about, owner),
+            "parameters": self._parameters(served, about),
+            "responses": self._responses(served, about),
             "security": [] if rule.public else [{"token": []}],
         }
         if about.takes is not None:
@@ -123,7 +123,8 @@ class _Writing:
         found = [each for each in resources if f"{route.path}/".startswith(f"{each.path}/")]
         return max(found, key=lambda each: len(each.path), default=None)
 
-    def _parameters(self, route: Route, about: Document, owner: Resource[Any] | None) -> list[dict[str, Any]]:
+    def _parameters(self, served: Served, about: Document) -> list[dict[str, Any]]:
+        route = served.route
         try:
             found = [
                 *parameters.of_path(route),
@@ -132,7 +133,7 @@ class _Writing:
             ]
         except KeyError as error:
             raise Undocumented(route, f"no schema is known for what {error} reads") from None
-        return [*found, parameters.IF_MATCH] if _conditional(route, owner) else found
+        return [*found, parameters.IF_MATCH] if served.conditional else found
 
     def _body(self, about: Document, owner: Resource[Any] | None) -> dict[str, Any]:
         takes = about.takes
@@ -147,18 +148,18 @@ class _Writing:
             body = an_object(**{takes.name: one})
         return {"required": True, "content": {"application/json": {"schema": body}}}
 
-    def _responses(self, served: Served, about: Document, owner: Resource[Any] | None) -> dict[str, dict[str, Any]]:
+    def _responses(self, served: Served, about: Document) -> dict[str, dict[str, Any]]:
         route, rule = served.route, served.rule
         wanted = refused(
             public=rule.public,
             named="<" in route.path or about.takes is not None,
-            writes=route.method != "GET",
-            conditional=_conditional(route, owner),
+            writes=served.writes,
+            conditional=served.conditional,
             body=about.takes is not None,
         )
         refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status].name}"} for status in wanted}
         answers = {str(about.status): self._answer(route, about), **refusals}
-        return self._rehearsed(answers) if served.dry else answers
+        return self._rehearsed(answers) if served.writes else answers
 
     def _rehearsed(self, answers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The same, where C{dry_run} may be asked for: 200 tells then what the change would come to."""
@@ -170,8 +171,8 @@ class _Writing:
             return {"200": {**rehearsal, "content": {"application/json": {"schema": told}}}, **answers}
         schema = {"anyOf": [usual["content"]["application/json"]["schema"], told]}
         headers = {
-            **usual["headers"],
-            **{name: {**header, "required": False} for name, header in parameters.ETAG.items()},
+            name: {**header, "required": False} if name in parameters.ETAG else header
+            for name, header in usual["headers"].items()
         }
         answer = {**usual, "headers": headers, "content": {"application/json": {"schema": schema}}}
         return {**answers, "200": answer}
@@ -227,8 +228,3 @@ def _asked(rule: Rule) -> str:
 
 def _revised(resource: Resource[Any]) -> bool:
     return "revision" in fields_dict(resource.rows.model)
-
-
-def _conditional(route: Route, owner: Resource[Any] | None) -> bool:
-    """Whether C{If-Match} is looked at: where something that is there is changed or goes."""
-    return route.method in ("PUT", "DELETE") and owner is not None and _revised(owner)

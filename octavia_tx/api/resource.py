@@ -70,13 +70,23 @@ class Served:
     """
     A route where it is served, and what it asks of callers.
 
-    @ivar dry: whether it can be tried without anything being written.
+    @ivar revised: whether it is about an object that has revisions.
     """
 
     path: str
     route: Route
     rule: Rule
-    dry: bool = False
+    revised: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything, and so can be tried without doing so."""
+        return self.route.method != "GET"
+
+    @property
+    def conditional(self) -> bool:
+        """Whether C{If-Match} is looked at: where something that is there is changed or goes."""
+        return self.revised and self.route.method in ("PUT", "DELETE")
 
 
 @frozen(kw_only=True)

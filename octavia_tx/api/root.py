@@ -50,13 +50,13 @@ from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.stream import Stream
 from octavia_tx.api.types import PROJECT_ID, canonical_uuid
-from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError
+from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError, RequestError
 from octavia_tx.model.caller import Caller
 from octavia_tx.shielding import shielded
 
 _NOBODY = Caller(project_id=None)
 _TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules)
-"""Whose changes are those of one load balancer's tree, and may be tried without being made."""
+"""What hangs on load balancers, with its revision."""
 _RESOURCES = (*_TREES, quotas, providers, flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles)
 _OPERATORS = (amphorae, configuration, events, history, leases, spares, usage)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
@@ -85,15 +85,14 @@ def _below(prefixes: tuple[str, ...], resources: tuple[Any, ...]) -> Iterator[Se
     for prefix in prefixes:
         for resource in resources:
             for route in resource.ROUTES:
-                dry = resource in _TREES and route.method != "GET"
-                known = _tried(route) if dry else route
-                yield Served(f"{prefix}/{route.path}", known, RULES[f"{route.method} {route.path}"], dry)
+                rule = RULES[f"{route.method} {route.path}"]
+                yield Served(f"{prefix}/{route.path}", _tried(route), rule, resource in _TREES)
 
 
 def _tried(route: Route) -> Route:
-    """The same, and its document tells of the argument."""
+    """The same; of one that changes anything, the document tells of the argument."""
     document = route.document
-    if document is None:
+    if document is None or route.method == "GET":
         return route
     return evolve(route, document=evolve(document, arguments={**document.arguments, _DRY_RUN: yes_or_no}))
 
@@ -199,7 +198,7 @@ class Api:
         if not rule.at_all(caller):
             raise Forbidden("Policy does not allow this request to be performed.")
         arguments = query.arguments(request.uri)
-        rehearsal, arguments = _rehearsal(caller, arguments) if served.dry else (None, arguments)
+        rehearsal, arguments = _rehearsal(caller, arguments) if served.writes else (None, arguments)
         return Call(
             parts=self._parts,
             caller=caller,
@@ -233,7 +232,7 @@ def _spelled(name: str, value: str) -> str:
 
 def _expected(served: Served, header: str | None) -> frozenset[int] | None:
     """The revisions that C{If-Match} wants. Where objects have none, it can't be heeded, and isn't passed over."""
-    if header is not None and served.route.method in ("PUT", "DELETE") and not served.dry:
+    if header is not None and served.route.method in ("PUT", "DELETE") and not served.conditional:
         raise InvalidInput("header If-Match", header, "no such header here, for these objects have no revisions")
     return revisions(header)
 
@@ -248,12 +247,14 @@ def _rehearsal(caller: Caller, arguments: query.Arguments) -> tuple[Rehearsal | 
     """
     Whether the change shall only be tried, and the arguments that are left.
 
+    @raise RequestError: that is said twice, or in no way that is known.
     @raise Forbidden: it shall, and the caller is no administrator.
     """
     asked = [value for name, value in arguments if name == _DRY_RUN]
     rest = tuple((name, value) for name, value in arguments if name != _DRY_RUN)
-    dry = [yes_or_no(_DRY_RUN, value) for value in asked]
-    if True not in dry:
+    if len(asked) > 1:
+        raise RequestError(f"Repeated argument '{_DRY_RUN}'. Accepted: once, true or false.")
+    if not asked or not yes_or_no(_DRY_RUN, asked[0]):
         return None, rest
     if not ADMIN.everywhere(caller):
         raise Forbidden("Policy does not allow this request to be performed: dry runs are for administrators.")

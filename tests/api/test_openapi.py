@@ -115,11 +115,16 @@ class DocumentTests(SynchronousTestCase):
             ("/v2/lbaas/pools/{id}", "put", "200"),
             ("/v2/lbaas/pools/{id}", "delete", "204"),
             ("/v2/lbaas/loadbalancers/{id}/failover", "put", "202"),
+            ("/v2/lbaas/flavors/{id}", "put", "200"),
+            ("/v2/lbaas/quotas/{project_id}", "delete", "202"),
+            ("/v2/octavia/amphorae/{id}/failover", "put", "202"),
         ):
             operation = self.whole["paths"][path][method]
             self.assertIn(usual, operation["responses"])
             self.assertIn("rehearsal", json.dumps(operation["responses"]["200"]))
             self.assertIn("dry_run", [parameter["name"] for parameter in operation["parameters"]])
+        tried = self.whole["paths"]["/v2/lbaas/flavors/{id}"]["put"]["responses"]["200"]
+        self.assertNotIn("ETag", tried["headers"], "flavors have no revisions")
 
     def test_what_is_changed_may_be_held_against_its_revision(self) -> None:
         paths = self.whole["paths"]
