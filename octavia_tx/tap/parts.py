@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
-from octavia_tx.amphora_driver.noop import NoopDriver
+from octavia_tx.amphora_driver.noop import NoopDriver, renderable
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
@@ -203,7 +203,8 @@ class Parts:
 
     def preview(self, providers: Providers) -> IPreview:
         """What a controller would do, for who only wants to know."""
-        return Preview(self.renderer().render, providers)
+        render = self.renderer().render
+        return Preview(renderable(render) if self.settings.amphora.driver == "noop" else render, providers)
 
     async def api(
         self, database: Database, providers: Providers, listen: Callable[[QuietSite], Any] | None = None
