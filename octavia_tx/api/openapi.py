@@ -24,7 +24,7 @@ from octavia_tx.api.types import LONGEST_LIST
 _INTRODUCTION = """\
 Load balancing as a service, as OpenStack's clients know it.
 
-All paths below `/v2` are served below `/v2.0`, too, but for this document's; and all with a slash at their end.
+All paths below `/v2` are served below `/v2.0`, too, and all with a slash at their end.
 Times are in UTC. A null in a request means the field's default. `tenant_id` is another name for `project_id`.
 """
 _TOKEN = {
@@ -157,7 +157,7 @@ class _Writing:
             conditional=served.conditional,
             body=about.takes is not None,
         )
-        refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status].name}"} for status in wanted}
+        refusals = {str(status): _refusal(status, about) for status in wanted}
         answers = {str(about.status): self._answer(route, about), **refusals}
         return self._rehearsed(answers) if served.writes else answers
 
@@ -207,6 +207,13 @@ class _Writing:
         some = f"{gives.name}_fields"
         self.schemas[some] = shapes.some(gives.shape())
         return {"anyOf": [schemas.referred(gives.name), schemas.referred(some)]}
+
+
+def _refusal(status: int, about: Document) -> dict[str, Any]:
+    """One of those that are told once for all, or a route's own."""
+    if about.faults is not None and status in (400, 404):
+        return REFUSALS[status].response(about.faults)
+    return {"$ref": f"#/components/responses/{REFUSALS[status].name}"}
 
 
 def _identifier(route: Route) -> str:

@@ -34,6 +34,7 @@ class Document:
     @ivar headers: what headers of the request are looked at beside the usual ones, and their JSON schemas.
     @ivar gives: what an answer shows: one object or, where C{listed}, many of them.
     @ivar shows: the answer's JSON schema, where it shows something else; C{media}: what it is, where it isn't JSON.
+    @ivar faults: what else the body of a refusal may be.
     @ivar selects: the keys among which C{fields} chooses, where C{gives} doesn't say it.
     """
 
@@ -48,6 +49,7 @@ class Document:
     listed: bool = False
     shows: Schema | None = None
     media: str = "application/json"
+    faults: Schema | None = None
     selects: frozenset[str] = frozenset()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -63,22 +63,29 @@ _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
 _DRY_RUN = "dry_run"
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
+_DESCRIBED = ("/v2/openapi.json", "/v2.0/openapi.json")
 _DISCOVERY = Document(summary="The versions of the API.", shows=versions.SHAPE)
 _DESCRIPTION = Document(summary="This document.", shows={"type": "object"})
 
 
-def served() -> tuple[Served, ...]:
-    """All of the API. C{KeyError}: a route that no rule is for."""
-    tenants = _below(_PREFIXES, _RESOURCES)
-    operators = _below(_OPERATORS_PREFIXES, _OPERATORS)
+def served(further: Iterable[Served] = ()) -> tuple[Served, ...]:
+    """
+    All of the API, with a description of all that is served.
+
+    @param further: what is served beside it.
+    @raise KeyError: there's a route that no rule is for.
+    """
+    describe = partial(_describe, cache(lambda: openapi.document(whole)))
     discovery = Route("GET", "versions", versions.show_versions, _DISCOVERY)
-    described = Route("GET", "openapi.json", _describe, _DESCRIPTION)
-    return (
-        *tenants,
-        *operators,
+    described = Route("GET", "openapi.json", describe, _DESCRIPTION)
+    whole = (
+        *_below(_PREFIXES, _RESOURCES),
+        *_below(_OPERATORS_PREFIXES, _OPERATORS),
         *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS),
-        Served("/v2/openapi.json", described, RULES["GET openapi.json"]),
+        *(Served(path, described, RULES["GET openapi.json"]) for path in _DESCRIBED),
+        *further,
     )
+    return whole
 
 
 def _below(prefixes: tuple[str, ...], resources: tuple[Any, ...]) -> Iterator[Served]:
@@ -97,15 +104,9 @@ def _tried(route: Route) -> Route:
     return evolve(route, document=evolve(document, arguments={**document.arguments, _DRY_RUN: yes_or_no}))
 
 
-@cache
-def description() -> dict[str, Any]:
-    """What is served, as OpenAPI tells it."""
-    return openapi.document(served())
-
-
-async def _describe(call: Call) -> Answer:
+async def _describe(document: Callable[[], dict[str, Any]], call: Call) -> Answer:
     query.only(call.arguments)
-    return Answer(200, description())
+    return Answer(200, document())
 
 
 class Api:
@@ -123,7 +124,7 @@ class Api:
         self._app = Klein()
         self._app.url_map.merge_slashes = False
         self._app.handle_errors(HTTPException)(front.unrouted)
-        for each in (*served(), *further):
+        for each in served(further):
             self._register(each)
 
     def resource(self) -> IResource:
