@@ -221,18 +221,21 @@ class IProviderDriver(Interface):
 
     def check(tree: Tree, terms: Terms) -> Awaitable[Mapping[str, str]]:
         """
-        Whether this could be provided: new objects together with those that they refer to. Nothing is made or kept.
+        Whether this could be provided: new objects together with those that they refer to. Nothing is made or kept. Who
+        asks waits for some seconds and then cancels.
 
         A refusal's sentence says what isn't supported or what is wrong, and names the field: C{"listener.protocol with
         the value UDP."}; that it is this provider that refuses is told by who asks it.
 
         @param tree: what is asked for; only the objects that are new or changed need be in it.
         @param terms: what the load balancer's flavor and availability zone ask for, as it was validated.
-        @return: what is accepted but I{incomplete}: by the object's id, what it misses, as a sentence for the user. It
-            is stored, isn't served, and is C{OFFLINE} with that reason until a change completes it.
+        @return: what is accepted but I{incomplete}: by the id of an object of the tree, what it misses, as a sentence
+            for the user, of at most 1000 characters and without NUL. It is stored, isn't served, and is C{OFFLINE} with
+            that reason until a change completes it.
         @raise IncompatibleConfiguration: never, by this provider and flavor.
         @raise OutOfResources: not now.
         @raise DriverError: not, for another reason.
+        @raise InvalidInput: not, for a value that no provider could accept.
         """
 
     def provide(tree: Tree, terms: Terms) -> Awaitable[None]:

@@ -108,10 +108,23 @@ FROM (
     FROM load_balancer WHERE vip_address IS NOT NULL
     UNION ALL
     SELECT b.id, b.created_at, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
-    FROM load_balancer b, jsonb_array_elements(b.additional_vips) v WHERE v ->> 'ip_address' IS NOT NULL
+    FROM load_balancer b, jsonb_array_elements(b.additional_vips) v
+    WHERE b.additional_vips <> '[]' AND v ->> 'ip_address' IS NOT NULL
 ) a LEFT JOIN load_balancer mine ON mine.id = %(id)s::uuid
-WHERE (mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id))))
-  AND (%(among)s::text[] IS NULL OR a.address = ANY (%(among)s::text[]));
+WHERE mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id)));
+
+-- name: load_balancer.taken_of_addresses
+-- The same of some addresses alone, which are found by index.
+SELECT DISTINCT a.address
+FROM (
+    SELECT id, created_at, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
+    FROM load_balancer WHERE vip_address = ANY (%(among)s::inet[])
+    UNION ALL
+    SELECT b.id, b.created_at, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
+    FROM load_balancer b, jsonb_array_elements(b.additional_vips) v
+    WHERE b.additional_vips <> '[]' AND (v ->> 'ip_address')::inet = ANY (%(among)s::inet[])
+) a LEFT JOIN load_balancer mine ON mine.id = %(id)s::uuid
+WHERE mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id)));
 
 -- name: load_balancer.applied
 UPDATE load_balancer

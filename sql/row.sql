@@ -16,6 +16,9 @@ WHERE {{conditions}}
 ORDER BY {{order}}
 LIMIT %(limit)s;
 
+-- name: row.those
+SELECT {{own_columns}} FROM {{table}} t WHERE t.id = ANY (%(ids)s::uuid[]);
+
 -- name: row.silence
 UPDATE {{table}} SET operating_status = 'OFFLINE' WHERE id = ANY (%(ids)s::uuid[]) AND operating_status <> 'OFFLINE';
 

@@ -98,6 +98,8 @@ CREATE INDEX load_balancer_by_flavor ON load_balancer (flavor_id) WHERE flavor_i
 CREATE INDEX load_balancer_by_zone ON load_balancer (availability_zone) WHERE availability_zone IS NOT NULL;
 CREATE INDEX load_balancer_by_name ON load_balancer (name);
 CREATE INDEX load_balancer_by_tags ON load_balancer USING gin (tags);
+CREATE INDEX load_balancer_by_address ON load_balancer (vip_address) WHERE vip_address IS NOT NULL;
+CREATE INDEX load_balancer_with_more ON load_balancer (id) WHERE additional_vips <> '[]';
 CREATE UNIQUE INDEX load_balancer_vip ON load_balancer (vip_subnet_id, vip_address) WHERE vip_address IS NOT NULL;
 
 -- One row for each load balancer that isn't settled or that someone works on: who may, until when, and how it goes.

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from attrs import evolve
 from zope.interface import implementer
 
+from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.resources import Listener
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
+
+Render = Callable[[Tree, str], str]
 
 
 @implementer(IAmphoraDriver)
@@ -30,3 +37,22 @@ class NoopDriver:
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
+
+
+def renderable(render: Render) -> Render:
+    """The same, but that it leaves out listeners that haproxy can't serve: amphorae that don't exist accept them."""
+
+    def rendered(tree: Tree, amphora_id: str) -> str:
+        def served(listener: Listener) -> bool:
+            try:
+                render(evolve(tree, listeners=(listener,)), amphora_id)
+            except IncompatibleConfiguration:
+                return False
+            return True
+
+        try:
+            return render(tree, amphora_id)
+        except IncompatibleConfiguration:
+            return render(evolve(tree, listeners=tuple(filter(served, tree.listeners))), amphora_id)
+
+    return rendered

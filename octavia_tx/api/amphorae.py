@@ -92,10 +92,16 @@ RESOURCE: Resource[Amphora] = Resource(
 )
 
 
+async def _served(call: Call) -> str | None:
+    """The load balancer that the amphora belongs to, if it belongs to any."""
+    async with call.parts.database.transaction(read_only=True) as tx:
+        return (await RESOURCE.found(tx, call)).load_balancer_id
+
+
 async def _delete(call: Call) -> Answer:
     """Have an amphora removed that serves nobody."""
     query.only(call.arguments)
-    async with call.parts.database.transaction() as tx:
+    async with call.writing(await _served(call)) as tx:
         amphora = await RESOURCE.found(tx, call)
         if amphora.state in (AmphoraState.DELETING, AmphoraState.DELETED):
             return Answer(204)
@@ -131,7 +137,7 @@ async def _stats(call: Call) -> Answer:
 async def _failover(call: Call) -> Answer:
     """Have another take its place."""
     query.only(call.arguments)
-    async with call.parts.database.transaction() as tx:
+    async with call.writing(await _served(call)) as tx:
         await RESOURCE.found(tx, call)
         await failover.of_amphora(tx, call.ids["id"])
     return Answer(202)
@@ -140,7 +146,7 @@ async def _failover(call: Call) -> Answer:
 async def _configure(call: Call) -> Answer:
     """Have its agent given its settings anew."""
     query.only(call.arguments)
-    async with call.parts.database.transaction() as tx:
+    async with call.writing(await _served(call)) as tx:
         amphora = await RESOURCE.found(tx, call)
         await amphorae.renew_settings(tx, amphora.id)
     return Answer(202)

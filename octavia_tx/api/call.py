@@ -111,8 +111,12 @@ class Call:
         """As the client wrote it, without the query string."""
         return self.origin + self.path
 
-    def writing(self, load_balancer_id: str) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that changes a load balancer's tree; of a rehearsal, one that leaves everything as it was."""
+    def writing(self, load_balancer_id: str | None = None) -> AbstractAsyncContextManager[Transaction]:
+        """
+        A transaction that changes anything; of a rehearsal, one that leaves everything as it was.
+
+        @param load_balancer_id: the load balancer that is changed, or something of its; C{None}: none is.
+        """
         database = self.parts.database
         if self.rehearsal is None:
             return database.transaction()

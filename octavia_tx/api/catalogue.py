@@ -50,7 +50,7 @@ class Catalogue(Generic[Entry]):
         entry = self.resource.rows.model(id=str(uuid4()), created_at=call.now(), **values)
         if self.judge is not None:
             await self.judge(call, None, entry)
-        async with call.parts.database.transaction() as tx:
+        async with call.writing() as tx:
             await self.allow(tx, None, entry)
             await self.resource.rows.insert(tx, entry)
         return self.resource.answer(entry, 201)
@@ -63,7 +63,7 @@ class Catalogue(Generic[Entry]):
             async with call.parts.database.transaction(read_only=True) as tx:
                 judged = await self.resource.found(tx, call)
             await self.judge(call, judged, evolve(judged, **values))
-        async with call.parts.database.transaction() as tx:
+        async with call.writing() as tx:
             await self.resource.rows.lock(tx, (await self.resource.found(tx, call)).id)
             before = await self.resource.found(tx, call)
             if judged is not None and before != judged:
@@ -76,7 +76,7 @@ class Catalogue(Generic[Entry]):
     async def _delete(self, call: Call) -> Answer:
         """What is in use is refused by the database."""
         query.only(call.arguments)
-        async with call.parts.database.transaction() as tx:
+        async with call.writing() as tx:
             entry = await self.resource.found(tx, call)
             await self.resource.rows.remove(tx, entry.id)
         return Answer(204)

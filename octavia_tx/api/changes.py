@@ -22,7 +22,7 @@ from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.db import flavors, load_balancers, operating, quotas
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import DriverError
+from octavia_tx.errors import CloudError, DriverError, InvalidInput
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
@@ -138,7 +138,8 @@ async def delete(call: Call, draft: _Drafting[None]) -> None:
         return
     missing: Mapping[str, str] | None = None
     if first.changed:
-        with suppress(DriverError):  # what a provider thinks of the rest doesn't keep anything from going
+        # What a provider thinks of the rest doesn't keep anything from going.
+        with suppress(DriverError, CloudError, InvalidInput):
             missing = await call.parts.providers.check(first.load_balancer, first.tree(), terms)
     async with call.writing(first.load_balancer.id) as tx:
         locked = await load_balancers.change(tx, first.load_balancer.id)

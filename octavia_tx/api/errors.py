@@ -30,7 +30,7 @@ _FAULTS: dict[type[BaseException], Fault] = {
     errors.AddressUnavailable: Fault(409, "Client"),
     errors.CloudError: Fault(503, "Server"),
     errors.OctaviaError: Fault(500, "Server"),
-    Exception: Fault(500, "Server"),
+    BaseException: Fault(500, "Server"),
 }
 
 # What a client is told of failures beneath us: never more than this, the log has the rest.
@@ -38,16 +38,16 @@ _SENTENCES: dict[type[BaseException], str] = {
     errors.DatabaseUnavailable: (
         "The database doesn't answer now. Try again in a moment, and look first whether the change was made."
     ),
-    Exception: "Something failed inside the service; the log has the details under this request's id.",
+    BaseException: "Something failed inside the service; the log has the details under this request's id.",
 }
 
 
 def fault(error: BaseException) -> tuple[int, dict[str, object]]:
     """The status and body for an error."""
     kind = next(k for k in type(error).__mro__ if k in _FAULTS)
-    told = next((k for k in type(error).__mro__ if k in _SENTENCES and k is not Exception), None)
+    told = next((k for k in type(error).__mro__ if k in _SENTENCES and k is not BaseException), None)
     expected = isinstance(error, errors.OctaviaError)
-    sentence = _SENTENCES[told or Exception] if told or not expected else str(error)
+    sentence = _SENTENCES[told or BaseException] if told or not expected else str(error)
     if kind is errors.Unauthenticated:
         return 401, {"error": {"code": 401, "title": "Unauthorized", "message": sentence}}
     return _FAULTS[kind].status, _body(_FAULTS[kind].code, sentence)

@@ -16,7 +16,8 @@ from octavia_tx.api import neutron
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.errors import fault
 from octavia_tx.api.neutron import Shape
-from octavia_tx.api.resource import Route, Verb
+from octavia_tx.api.resource import Document, Route, Verb
+from octavia_tx.api.shapes import TEXT, Schema, a_list, an_object, some
 from octavia_tx.api.types import Integer, canonical_uuid
 from octavia_tx.db import load_balancers
 from octavia_tx.errors import NotFound, OctaviaError, RequestError
@@ -35,6 +36,7 @@ class _Kind:
     @ivar filters: by what a list may be filtered, beside what all kinds have.
     @ivar find: one by its id, or C{None}.
     @ivar all: those that a list shows.
+    @ivar shape: what is shown of one, as a JSON schema.
     """
 
     path: str
@@ -44,6 +46,7 @@ class _Kind:
     filters: tuple[str, ...]
     find: Callable[[Call, str], Awaitable[Shape | None]]
     all: Callable[[Call], Awaitable[list[Shape]]]
+    shape: Schema
 
 
 async def _find_network(call: Call, identifier: str) -> Shape | None:
@@ -117,6 +120,7 @@ _NETWORKS = _Kind(
     ("admin_state_up", "router:external", "shared", "status"),
     _find_network,
     _all_networks,
+    neutron.NETWORK,
 )
 _SUBNETS = _Kind(
     "subnets",
@@ -126,6 +130,7 @@ _SUBNETS = _Kind(
     ("cidr", "enable_dhcp", "gateway_ip", "ip_version", "network_id"),
     _find_subnet,
     _all_subnets,
+    neutron.SUBNET,
 )
 _PORTS = _Kind(
     "ports",
@@ -135,6 +140,7 @@ _PORTS = _Kind(
     ("admin_state_up", "device_id", "device_owner", "network_id", "status"),
     _find_port,
     _all_ports,
+    neutron.PORT,
 )
 _SECURITY_GROUPS = _Kind(
     "security-groups",
@@ -144,8 +150,18 @@ _SECURITY_GROUPS = _Kind(
     ("shared", "stateful"),
     _find_none,
     _all_none,
+    neutron.SECURITY_GROUP,
 )
-_POLICIES = _Kind("qos/policies", "policy", "policies", "QoS policy", ("is_default", "shared"), _find_none, _all_none)
+_POLICIES = _Kind(
+    "qos/policies",
+    "policy",
+    "policies",
+    "QoS policy",
+    ("is_default", "shared"),
+    _find_none,
+    _all_none,
+    neutron.QOS_POLICY,
+)
 
 _KINDS = (_NETWORKS, _SUBNETS, _PORTS, _SECURITY_GROUPS, _POLICIES)
 _KINDS_OF_ANY_ID = (
@@ -246,13 +262,36 @@ async def _show_version(call: Call) -> Answer:
 
 
 def _routes(kinds: Iterable[_Kind]) -> tuple[Route, ...]:
-    return tuple(
-        Route("GET", path, _told(verb))
-        for kind in kinds
-        for path, verb in ((kind.path, _listing(kind)), (f"{kind.path}/<id>", _showing(kind)))
+    return tuple(route for kind in kinds for route in _routes_of(kind))
+
+
+def _routes_of(kind: _Kind) -> tuple[Route, Route]:
+    shown, words = some(kind.shape), a_list(TEXT)
+    page: dict[str, Schema] = {
+        "fields": words,
+        "limit": {"type": "integer", "minimum": _LIMIT.lowest, "maximum": _LIMIT.highest},
+        "marker": TEXT,
+    }
+    many = Document(
+        summary=f"{kind.title}: all, as neutron shows them.",
+        shows=an_object(**{kind.many: a_list(shown)}),
+        arguments={**dict.fromkeys((*_COMMON, *kind.filters), words), **page},
+        faults=neutron.FAULT,
+    )
+    one = Document(
+        summary=f"{kind.title}: one, as neutron shows it.",
+        shows=an_object(**{kind.one: shown}),
+        arguments={"fields": words},
+        faults=neutron.FAULT,
+    )
+    return (
+        Route("GET", kind.path, _told(_listing(kind)), many),
+        Route("GET", f"{kind.path}/<id>", _told(_showing(kind)), one),
     )
 
 
-VERSIONS = (Route("GET", ROOT, _show_versions), Route("GET", f"{ROOT}/v2.0", _show_version))
+_ALL_VERSIONS = Document(summary="The versions of the network API.", shows=an_object(versions=a_list(neutron.VERSION)))
+_VERSION = Document(summary="The version of the network API.", shows=an_object(version=neutron.VERSION))
+VERSIONS = (Route("GET", ROOT, _show_versions, _ALL_VERSIONS), Route("GET", f"{ROOT}/v2.0", _show_version, _VERSION))
 ROUTES = _routes(_KINDS)
 ROUTES_OF_ANY_ID = _routes(_KINDS_OF_ANY_ID)

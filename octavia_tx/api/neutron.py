@@ -4,12 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
+from octavia_tx.api.shapes import FLAG, INTEGER, LINK, TEXT, UUID, Schema, a_list, an_object, nullable, with_keys
 from octavia_tx.model.amphora import Network, Subnet
 from octavia_tx.model.resources import LoadBalancer
 
 Shape = dict[str, Any]
 
 PORT_NAME = "octavia-lb-"
+
+_COMMON = an_object(id=UUID, name=TEXT, description=TEXT, project_id=TEXT, tenant_id=TEXT, tags=a_list(TEXT))
+NETWORK: Schema = with_keys(
+    _COMMON,
+    admin_state_up=FLAG,
+    availability_zone_hints=a_list(TEXT),
+    availability_zones=a_list(TEXT),
+    port_security_enabled=FLAG,
+    shared=FLAG,
+    status=TEXT,
+    subnets=a_list(UUID),
+    **{"router:external": FLAG},
+)
+SUBNET: Schema = with_keys(
+    _COMMON,
+    allocation_pools=a_list({}),
+    cidr=TEXT,
+    dns_nameservers=a_list(TEXT),
+    enable_dhcp=FLAG,
+    gateway_ip=nullable(TEXT),
+    host_routes=a_list({}),
+    ip_version=INTEGER,
+    ipv6_address_mode=nullable(TEXT),
+    ipv6_ra_mode=nullable(TEXT),
+    network_id=UUID,
+    subnetpool_id=nullable(UUID),
+)
+PORT: Schema = with_keys(
+    _COMMON,
+    admin_state_up=FLAG,
+    allowed_address_pairs=a_list({}),
+    device_id=TEXT,
+    device_owner=TEXT,
+    fixed_ips=a_list(an_object(subnet_id=nullable(UUID), ip_address=nullable(TEXT))),
+    mac_address=TEXT,
+    network_id=nullable(UUID),
+    port_security_enabled=FLAG,
+    qos_policy_id=nullable(UUID),
+    security_groups=a_list(UUID),
+    status=TEXT,
+    **{"binding:vnic_type": TEXT},
+)
+SECURITY_GROUP: Schema = with_keys(_COMMON, security_group_rules=a_list({}), shared=FLAG, stateful=FLAG)
+QOS_POLICY: Schema = with_keys(_COMMON, is_default=FLAG, rules=a_list({}), shared=FLAG)
+VERSION: Schema = an_object(id=TEXT, status=TEXT, links=a_list(LINK))
+FAULT: Schema = an_object(NeutronError=an_object(type=TEXT, message=TEXT, detail=TEXT))
 
 
 def _shape(identifier: str, name: str, project_id: str = "", **own: Any) -> Shape:

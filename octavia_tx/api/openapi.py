@@ -24,7 +24,7 @@ from octavia_tx.api.types import LONGEST_LIST
 _INTRODUCTION = """\
 Load balancing as a service, as OpenStack's clients know it.
 
-All paths below `/v2` are served below `/v2.0`, too, but for this document's; and all with a slash at their end.
+All paths below `/v2` are served below `/v2.0`, too, and all with a slash at their end.
 Times are in UTC. A null in a request means the field's default. `tenant_id` is another name for `project_id`.
 """
 _TOKEN = {
@@ -106,8 +106,8 @@ class _Writing:
             "tags": [_tag(route) if owner is None else owner.plural],
             "summary": about.summary,
             "description": _asked(rule),
-            "parameters": self._parameters(route, about, owner),
-            "responses": self._responses(served, about, owner),
+            "parameters": self._parameters(served, about),
+            "responses": self._responses(served, about),
             "security": [] if rule.public else [{"token": []}],
         }
         if about.takes is not None:
@@ -123,7 +123,8 @@ class _Writing:
         found = [each for each in resources if f"{route.path}/".startswith(f"{each.path}/")]
         return max(found, key=lambda each: len(each.path), default=None)
 
-    def _parameters(self, route: Route, about: Document, owner: Resource[Any] | None) -> list[dict[str, Any]]:
+    def _parameters(self, served: Served, about: Document) -> list[dict[str, Any]]:
+        route = served.route
         try:
             found = [
                 *parameters.of_path(route),
@@ -134,7 +135,7 @@ class _Writing:
             raise Undocumented(route, f"no schema is known for what {error} reads") from None
         if _tagged(route, about):
             found.append(parameters.IF_NONE_MATCH)
-        return [*found, parameters.IF_MATCH] if _conditional(route, owner) else found
+        return [*found, parameters.IF_MATCH] if served.conditional else found
 
     def _body(self, about: Document, owner: Resource[Any] | None) -> dict[str, Any]:
         takes = about.takes
@@ -149,23 +150,23 @@ class _Writing:
             body = an_object(**{takes.name: one})
         return {"required": True, "content": {"application/json": {"schema": body}}}
 
-    def _responses(self, served: Served, about: Document, owner: Resource[Any] | None) -> dict[str, dict[str, Any]]:
+    def _responses(self, served: Served, about: Document) -> dict[str, dict[str, Any]]:
         route, rule = served.route, served.rule
         wanted = refused(
             public=rule.public,
             named="<" in route.path or about.takes is not None,
-            writes=route.method != "GET",
-            conditional=_conditional(route, owner),
+            writes=served.writes,
+            conditional=served.conditional,
             body=about.takes is not None,
         )
-        refusals = {str(status): {"$ref": f"#/components/responses/{REFUSALS[status].name}"} for status in wanted}
+        refusals = {str(status): _refusal(status, about) for status in wanted}
         answers = {str(about.status): self._answer(route, about), **refusals}
         if _tagged(route, about):
             answers["304"] = {
                 "description": "The client has it.",
                 "headers": {**parameters.REQUEST_ID, **parameters.ETAG},
             }
-        return self._rehearsed(answers) if served.dry else answers
+        return self._rehearsed(answers) if served.writes else answers
 
     def _rehearsed(self, answers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The same, where C{dry_run} may be asked for: 200 tells then what the change would come to."""
@@ -177,8 +178,8 @@ class _Writing:
             return {"200": {**rehearsal, "content": {"application/json": {"schema": told}}}, **answers}
         schema = {"anyOf": [usual["content"]["application/json"]["schema"], told]}
         headers = {
-            **usual["headers"],
-            **{name: {**header, "required": False} for name, header in parameters.ETAG.items()},
+            name: {**header, "required": False} if name in parameters.ETAG else header
+            for name, header in usual["headers"].items()
         }
         answer = {**usual, "headers": headers, "content": {"application/json": {"schema": schema}}}
         return {**answers, "200": answer}
@@ -215,6 +216,13 @@ class _Writing:
         return {"anyOf": [schemas.referred(gives.name), schemas.referred(some)]}
 
 
+def _refusal(status: int, about: Document) -> dict[str, Any]:
+    """One of those that are told once for all, or a route's own."""
+    if about.faults is not None and status in (400, 404):
+        return REFUSALS[status].response(about.faults)
+    return {"$ref": f"#/components/responses/{REFUSALS[status].name}"}
+
+
 def _identifier(route: Route) -> str:
     words = route.path.replace("<", "").replace(">", "").replace(".", "_").split("/")
     return "_".join((route.method.lower(), *words))
@@ -239,8 +247,3 @@ def _revised(resource: Resource[Any]) -> bool:
 def _tagged(route: Route, about: Document) -> bool:
     """Whether C{If-None-Match} is looked at: where an object is shown with its revision."""
     return route.method == "GET" and about.gives is not None and not about.listed and _revised(about.gives)
-
-
-def _conditional(route: Route, owner: Resource[Any] | None) -> bool:
-    """Whether C{If-Match} is looked at: where something that is there is changed or goes."""
-    return route.method in ("PUT", "DELETE") and owner is not None and _revised(owner)

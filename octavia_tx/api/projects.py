@@ -7,7 +7,8 @@ The C{openstack} client looks a project up before it calls us (C{--project}, quo
 from __future__ import annotations
 
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.resource import Route
+from octavia_tx.api.resource import Document, Route
+from octavia_tx.api.shapes import FLAG, TEXT, a_list, an_object
 
 _DOMAIN = "default"
 
@@ -29,4 +30,17 @@ async def _show(call: Call) -> Answer:
     return Answer(200, {"project": shown})
 
 
-ROUTES = (Route("GET", "projects/<project_id>", _show),)
+_PROJECT = an_object(
+    id=TEXT,
+    name=TEXT,
+    description=TEXT,
+    domain_id=TEXT,
+    enabled=FLAG,
+    is_domain=FLAG,
+    parent_id=TEXT,
+    options={"type": "object"},
+    tags=a_list(TEXT),
+    links=an_object(self=TEXT),
+)
+_DOCUMENT = Document(summary="A project, as keystone shows it.", shows=an_object(project=_PROJECT))
+ROUTES = (Route("GET", "projects/<project_id>", _show, _DOCUMENT),)

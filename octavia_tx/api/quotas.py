@@ -91,7 +91,7 @@ async def _change(call: Call) -> Answer:
     project_id = call.ids["project_id"]
     call.permit(project_id)
     limits = _meant(FIELDS.change(call.given("quota")))
-    async with call.parts.database.transaction() as tx:
+    async with call.writing() as tx:
         quota = await quotas.change(tx, project_id, limits, call.now())
     return Answer(202, {"quota": _of_project(call, quota)})
 
@@ -101,7 +101,7 @@ async def _reset(call: Call) -> Answer:
     query.only(call.arguments)
     project_id = call.ids["project_id"]
     call.permit(project_id)
-    async with call.parts.database.transaction() as tx:
+    async with call.writing() as tx:
         await quotas.reset(tx, project_id)
     return Answer(202)
 

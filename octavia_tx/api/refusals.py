@@ -39,9 +39,9 @@ class Refusal:
     bodies: tuple[str, ...] = _FAULT
     headers: Mapping[str, Parameter] = field(factory=dict)
 
-    def response(self) -> dict[str, Any]:
-        """As a document has it."""
-        bodies = [referred(body) for body in self.bodies]
+    def response(self, *further: Schema) -> dict[str, Any]:
+        """As a document has it; its body may also be of these further shapes."""
+        bodies = [*(referred(body) for body in self.bodies), *further]
         schema = bodies[0] if len(bodies) == 1 else {"anyOf": bodies}
         return {
             "description": self.description,

@@ -48,7 +48,7 @@ class Rehearsal:
     """
     What a change was seen to do.
 
-    @ivar tried: whether it came to changing anything.
+    @ivar tried: whether it came to changing anything of a load balancer.
     @ivar before, after: the load balancer's tree; C{None} where there's none.
     @ivar amphorae: as the change leaves them.
     """
@@ -59,17 +59,21 @@ class Rehearsal:
     amphorae: tuple[Amphora, ...] = ()
 
     @asynccontextmanager
-    async def transaction(self, database: Database, load_balancer_id: str) -> AsyncIterator[Transaction]:
+    async def transaction(self, database: Database, load_balancer_id: str | None) -> AsyncIterator[Transaction]:
         """
         A transaction that is rolled back at its end.
 
+        @param load_balancer_id: what to look at before and after; C{None}: nothing.
         @raise OctaviaError: what the transaction would have met.
         """
         with suppress(_TakenBack):
             async with database.transaction() as tx:
-                if is_identifier(load_balancer_id):
-                    await amphorae.lock(tx, load_balancer_id=load_balancer_id)  # first, as everywhere
-                    await load_balancers.lock(tx, [load_balancer_id])
+                if load_balancer_id is None or not is_identifier(load_balancer_id):
+                    yield tx
+                    await tx.execute("rehearsal.check")
+                    raise _TakenBack
+                await amphorae.lock(tx, load_balancer_id=load_balancer_id)  # first, as everywhere
+                await load_balancers.lock(tx, [load_balancer_id])
                 self.tried = True
                 self.before = self.after = await load_balancers.tree(tx, load_balancer_id)
                 yield tx

@@ -34,6 +34,7 @@ class Document:
     @ivar headers: what headers of the request are looked at beside the usual ones, and their JSON schemas.
     @ivar gives: what an answer shows: one object or, where C{listed}, many of them.
     @ivar shows: the answer's JSON schema, where it shows something else; C{media}: what it is, where it isn't JSON.
+    @ivar faults: what else the body of a refusal may be.
     @ivar selects: the keys among which C{fields} chooses, where C{gives} doesn't say it.
     """
 
@@ -48,6 +49,7 @@ class Document:
     listed: bool = False
     shows: Schema | None = None
     media: str = "application/json"
+    faults: Schema | None = None
     selects: frozenset[str] = frozenset()
 
 
@@ -70,13 +72,23 @@ class Served:
     """
     A route where it is served, and what it asks of callers.
 
-    @ivar dry: whether it can be tried without anything being written.
+    @ivar revised: whether it is about an object that has revisions.
     """
 
     path: str
     route: Route
     rule: Rule
-    dry: bool = False
+    revised: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything, and so can be tried without doing so."""
+        return self.route.method != "GET"
+
+    @property
+    def conditional(self) -> bool:
+        """Whether C{If-Match} is looked at: where something that is there is changed or goes."""
+        return self.revised and self.route.method in ("PUT", "DELETE")
 
 
 @frozen(kw_only=True)

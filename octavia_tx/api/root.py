@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -50,63 +50,63 @@ from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.resource import Document, Route, Served
 from octavia_tx.api.stream import Stream
 from octavia_tx.api.types import PROJECT_ID, canonical_uuid
-from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError
+from octavia_tx.errors import Forbidden, InvalidInput, OctaviaError, RequestError
 from octavia_tx.model.caller import Caller
 from octavia_tx.shielding import shielded
 
 _NOBODY = Caller(project_id=None)
 _TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, l7rules)
-"""Whose changes are those of one load balancer's tree, and may be tried without being made."""
+"""What hangs on load balancers, with its revision."""
 _RESOURCES = (*_TREES, quotas, providers, flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles)
 _OPERATORS = (amphorae, configuration, events, history, leases, spares, usage)
 _PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
 _OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
 _DRY_RUN = "dry_run"
 _VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
+_DESCRIBED = ("/v2/openapi.json", "/v2.0/openapi.json")
 _DISCOVERY = Document(summary="The versions of the API.", shows=versions.SHAPE)
 _DESCRIPTION = Document(summary="This document.", shows={"type": "object"})
 
 
-def served() -> tuple[Served, ...]:
-    """All of the API. C{KeyError}: a route that no rule is for."""
-    tenants = _below(_PREFIXES, _RESOURCES)
-    operators = _below(_OPERATORS_PREFIXES, _OPERATORS)
+def served(further: Iterable[Served] = ()) -> tuple[Served, ...]:
+    """
+    All of the API, with a description of all that is served.
+
+    @param further: what is served beside it.
+    @raise KeyError: there's a route that no rule is for.
+    """
+    describe = partial(_describe, cache(lambda: openapi.document(whole)))
     discovery = Route("GET", "versions", versions.show_versions, _DISCOVERY)
-    described = Route("GET", "openapi.json", _describe, _DESCRIPTION)
-    return (
-        *tenants,
-        *operators,
+    described = Route("GET", "openapi.json", describe, _DESCRIPTION)
+    whole = (
+        *_below(_PREFIXES, _RESOURCES),
+        *_below(_OPERATORS_PREFIXES, _OPERATORS),
         *(Served(path, discovery, RULES["GET versions"]) for path in _VERSIONS),
-        Served("/v2/openapi.json", described, RULES["GET openapi.json"]),
+        *(Served(path, described, RULES["GET openapi.json"]) for path in _DESCRIBED),
+        *further,
     )
+    return whole
 
 
 def _below(prefixes: tuple[str, ...], resources: tuple[Any, ...]) -> Iterator[Served]:
     for prefix in prefixes:
         for resource in resources:
             for route in resource.ROUTES:
-                dry = resource in _TREES and route.method != "GET"
-                known = _tried(route) if dry else route
-                yield Served(f"{prefix}/{route.path}", known, RULES[f"{route.method} {route.path}"], dry)
+                rule = RULES[f"{route.method} {route.path}"]
+                yield Served(f"{prefix}/{route.path}", _tried(route), rule, resource in _TREES)
 
 
 def _tried(route: Route) -> Route:
-    """The same, and its document tells of the argument."""
+    """The same; of one that changes anything, the document tells of the argument."""
     document = route.document
-    if document is None:
+    if document is None or route.method == "GET":
         return route
     return evolve(route, document=evolve(document, arguments={**document.arguments, _DRY_RUN: yes_or_no}))
 
 
-@cache
-def description() -> dict[str, Any]:
-    """What is served, as OpenAPI tells it."""
-    return openapi.document(served())
-
-
-async def _describe(call: Call) -> Answer:
+async def _describe(document: Callable[[], dict[str, Any]], call: Call) -> Answer:
     query.only(call.arguments)
-    return Answer(200, description())
+    return Answer(200, document())
 
 
 class Api:
@@ -124,7 +124,7 @@ class Api:
         self._app = Klein()
         self._app.url_map.merge_slashes = False
         self._app.handle_errors(HTTPException)(front.unrouted)
-        for each in (*served(), *further):
+        for each in served(further):
             self._register(each)
 
     def resource(self) -> IResource:
@@ -178,7 +178,7 @@ class Api:
                     error=str(error),
                     request_id=request_id,
                 )
-        except Exception as error:  # noqa: BLE001  the boundary: whatever it is, the client gets an answer
+        except BaseException as error:  # noqa: BLE001  the boundary: whatever it is, the client gets an answer
             self.log.failure("{method} {path} broke", method=route.method, path=route.path, request_id=request_id)
             answer = self._refusal(error)
         if route.method != "GET":
@@ -199,7 +199,7 @@ class Api:
         if not rule.at_all(caller):
             raise Forbidden("Policy does not allow this request to be performed.")
         arguments = query.arguments(request.uri)
-        rehearsal, arguments = _rehearsal(caller, arguments) if served.dry else (None, arguments)
+        rehearsal, arguments = _rehearsal(caller, arguments) if served.writes else (None, arguments)
         return Call(
             parts=self._parts,
             caller=caller,
@@ -215,7 +215,7 @@ class Api:
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )
 
-    def _refusal(self, error: Exception) -> Answer:
+    def _refusal(self, error: BaseException) -> Answer:
         status, body = fault(error)
         challenge = self._parts.identity.challenge
         headers = {"WWW-Authenticate": challenge} if status == 401 and challenge else {}
@@ -233,7 +233,7 @@ def _spelled(name: str, value: str) -> str:
 
 def _expected(served: Served, header: str | None) -> frozenset[int] | None:
     """The revisions that C{If-Match} wants. Where objects have none, it can't be heeded, and isn't passed over."""
-    if header is not None and served.route.method in ("PUT", "DELETE") and not served.dry:
+    if header is not None and served.route.method in ("PUT", "DELETE") and not served.conditional:
         raise InvalidInput("header If-Match", header, "no such header here, for these objects have no revisions")
     return revisions(header)
 
@@ -248,12 +248,14 @@ def _rehearsal(caller: Caller, arguments: query.Arguments) -> tuple[Rehearsal | 
     """
     Whether the change shall only be tried, and the arguments that are left.
 
+    @raise RequestError: that is said twice, or in no way that is known.
     @raise Forbidden: it shall, and the caller is no administrator.
     """
     asked = [value for name, value in arguments if name == _DRY_RUN]
     rest = tuple((name, value) for name, value in arguments if name != _DRY_RUN)
-    dry = [yes_or_no(_DRY_RUN, value) for value in asked]
-    if True not in dry:
+    if len(asked) > 1:
+        raise RequestError(f"Repeated argument '{_DRY_RUN}'. Accepted: once, true or false.")
+    if not asked or not yes_or_no(_DRY_RUN, asked[0]):
         return None, rest
     if not ADMIN.everywhere(caller):
         raise Forbidden("Policy does not allow this request to be performed: dry runs are for administrators.")

@@ -19,7 +19,7 @@ from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 from octavia_tx.model.tree import Tree
 
-# Others may take the free address that we chose just before we record it.
+# Others may take the free address that we chose just before we record it, again and again.
 _ADDRESS_TRIES = 32
 # A booting amphora is asked again after a fifth of the time that it took so far, about.
 _LOOK_GROWTH = 1.2
@@ -33,18 +33,20 @@ class AllocateVip(OfLoadBalancer):
 
     async def do(self, situation: Situation, work: Work) -> Situation:
         """See L{Step.do}."""
+        # The network rarely chooses what another load balancer has: all that they have is read only once it did.
+        taken: frozenset[str] = frozenset()
         for _ in range(_ADDRESS_TRIES - 1):
             try:
-                return await self._try(situation, work)
+                return await self._try(situation, work, taken)
             except Conflict:
-                continue
-        return await self._try(situation, work)
+                async with work.means.database.transaction() as tx:
+                    taken = await load_balancers.taken_addresses(tx, situation.load_balancer.id)
+        return await self._try(situation, work, taken)
 
-    async def _try(self, situation: Situation, work: Work) -> Situation:
+    async def _try(self, situation: Situation, work: Work, taken: frozenset[str]) -> Situation:
         load_balancer = situation.load_balancer
         network = work.means.network
         async with work.means.database.transaction() as tx:
-            taken = await load_balancers.taken_addresses(tx, load_balancer.id)
             found = await members.find(tx, load_balancer_id=load_balancer.id)
         # A member at a front end would be the load balancer itself. Where an address is asked for, the API looked.
         chosen = taken | {str(unmapped(member.address)) for member in found}

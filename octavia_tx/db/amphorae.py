@@ -22,6 +22,7 @@ rows = Repository("amphora", Amphora)
 insert = rows.insert
 get = rows.get
 find = rows.find
+those = rows.those
 
 _WRITABLE = frozenset(fields_dict(Amphora)) - {"id", "state", "created_at", "updated_at"}
 

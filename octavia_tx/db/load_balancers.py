@@ -137,8 +137,11 @@ async def taken_addresses(tx: Transaction, id: str | None, among: Collection[str
     @param id: C{None}: all that any holds or asks for.
     @param among: of these alone.
     """
-    given = None if among is None else list(among)
-    return frozenset(each["address"] for each in await tx.fetch("load_balancer.taken_addresses", id=id, among=given))
+    if among is None:
+        found = await tx.fetch("load_balancer.taken_addresses", id=id)
+    else:
+        found = await tx.fetch("load_balancer.taken_of_addresses", id=id, among=list(among))
+    return frozenset(each["address"] for each in found)
 
 
 async def applied(tx: Transaction, id: str, revision: int, seen: Tree | None = None) -> None:

@@ -93,6 +93,12 @@ class Repository(Generic[Value]):
         """Those whose columns have these values, the oldest first; those being deleted too, until they are gone."""
         return await self.select(tx, where(**equal))
 
+    async def those(self, tx: Transaction, ids: Iterable[str]) -> tuple[Value, ...]:
+        """Those of some ids, in no order."""
+        wanted = [id for id in ids if is_identifier(id)]
+        found = await tx.fetch("row.those", self.shape, ids=wanted) if wanted else []
+        return tuple(self.model(**each) for each in found)
+
     async def select(self, tx: Transaction, selection: Selection) -> tuple[Value, ...]:
         """Those of a selection, in its order."""
         found = await tx.select(self._find, self.shape, selection)

@@ -12,11 +12,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import Invalid
 from zope.interface.verify import verifyObject
 
-from octavia_tx.driver.registry import Providers, octavia
+from octavia_tx.driver.registry import TIMEOUT, Providers, octavia
 from octavia_tx.errors import SettingsError
 from octavia_tx.interfaces import IProviderDriver
 
@@ -26,7 +27,12 @@ _log = Logger()
 
 
 def load_providers(
-    enabled: Mapping[str, str], default: str, settings: Mapping[str, Mapping[str, Any]], amphora: IProviderDriver
+    enabled: Mapping[str, str],
+    default: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    amphora: IProviderDriver,
+    clock: IReactorTime,
+    timeout: float = TIMEOUT,
 ) -> Providers:
     """
     The providers that an operator has enabled.
@@ -35,6 +41,7 @@ def load_providers(
     @param default: the name of the usual one; empty: the first.
     @param settings: each one's own, by its name.
     @param amphora: our own, which is C{amphora} and C{octavia}.
+    @param timeout: seconds in which one has to answer the API.
     @raise SettingsError: naming each that can't be had, and why.
     """
     ours = {each.name: each for each in (amphora, octavia(amphora))}
@@ -48,7 +55,7 @@ def load_providers(
     problems += [f"provider.{name}: it has no settings of its own" for name in sorted(ours.keys() & settings.keys())]
     if problems:
         raise SettingsError(tuple(problems))
-    return Providers(tuple(found), default=default or None, descriptions=enabled, aliased=False)
+    return Providers(tuple(found), clock, timeout=timeout, default=default or None, descriptions=enabled, aliased=False)
 
 
 def _made(name: str, settings: Mapping[str, Any]) -> IProviderDriver:

@@ -6,21 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from octavia_tx.errors import (
-    CloudError,
-    DriverError,
-    IncompatibleConfiguration,
-    InvalidInput,
-    OctaviaError,
-    OutOfResources,
-)
+from octavia_tx.driver.answers import in_time, incomplete
+from octavia_tx.errors import CloudError, DriverError, IncompatibleConfiguration, InvalidInput, OutOfResources
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
+
+TIMEOUT: Final = 10.0
 
 _Result = TypeVar("_Result")
 
@@ -85,6 +82,7 @@ class Providers:
 
     @ivar default: for requests that name none.
     @param default: its name; C{None}: the first one's.
+    @param timeout: seconds in which one has to answer the API.
     @param descriptions: sentences that take the place of the providers' own, by name.
     @param aliased: whether C{amphora} is known as C{octavia} too.
     """
@@ -94,11 +92,15 @@ class Providers:
     def __init__(
         self,
         providers: tuple[IProviderDriver, ...],
+        clock: IReactorTime,
         *,
+        timeout: float = TIMEOUT,
         default: str | None = None,
         descriptions: Mapping[str, str] | None = None,
         aliased: bool = True,
     ) -> None:
+        self._clock = clock
+        self._timeout = timeout
         self._providers = {p.name: p for p in providers}
         if aliased and "amphora" in self._providers:
             alias = octavia(self._providers["amphora"])
@@ -163,21 +165,22 @@ class Providers:
             return {}
 
         async def asking() -> Mapping[str, str]:
-            found = await provider.check(tree, terms)
-            return {str(identifier): str(sentence) for identifier, sentence in found.items()}
+            return incomplete(tree, await provider.check(tree, terms))
 
         return await self._asked(load_balancer.provider, asking)
 
     async def _asked(self, name: str, asking: Callable[[], Awaitable[_Result]]) -> _Result:
         """What a provider answers. Its refusals get its name, and whatever else befalls it is its own error."""
         try:
-            return await asking()
+            return await in_time(self._clock, self._timeout, asking)
+        except InvalidInput:
+            raise
+        except CloudError as error:
+            raise CloudError(str(error)) from error
         except DriverError as error:
             kind = next(kind for kind in _SAYS if isinstance(error, kind))
             raise kind(f"Provider {name!r} {_SAYS[kind]}: {error}") from error
-        except OctaviaError:
-            raise
-        except Exception as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
+        except BaseException as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
             self.log.failure("Provider {name} broke", name=name)
             raise DriverError(f"Provider {name!r} reports error: it broke; the log has the details.") from error
 

@@ -90,11 +90,11 @@ class Receiver(DatagramProtocol):
         master_key: bytes,
         shared_key: bytes | None,
         accept: Callable[[Accepted], None],
-        missed: Callable[[], None],
+        missed: Callable[[str], None],
     ) -> None:
         """
         @param shared_key: OpenStack's one key for all, where there are amphorae that use it.
-        @param missed: called when an amphora with a right key isn't in the registry.
+        @param missed: called with the id of an amphora that has a right key and isn't in the registry.
         """
         self._clock = clock
         self._registry = registry
@@ -159,7 +159,7 @@ class Receiver(DatagramProtocol):
 
     def _check_known(self, amphora_id: str) -> None:
         if amphora_id not in self._registry:
-            self._missed()
+            self._missed(amphora_id)
             raise UnknownAmphora(amphora_id)
 
     def _drop(self, outcome: Outcome, host: str, reason: str) -> None:

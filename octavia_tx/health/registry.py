@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from octavia_tx.model.amphora import Amphora
@@ -14,29 +13,41 @@ _SERVING: Final = frozenset({AmphoraState.REQUESTED, AmphoraState.BOOTING, Ampho
 
 
 class Registry:
-    """The amphorae of the database as of its last reading, by id, address and load balancer."""
+    """The amphorae of the database as they were read last, by id, address and load balancer."""
 
     def __init__(self) -> None:
         self._amphorae: dict[str, Amphora] = {}
-        self._at: dict[str, list[str]] = {}
-        self._serving: dict[str, list[str]] = {}
-        self._served: frozenset[str] = frozenset()
+        self._at: dict[str, set[str]] = {}
+        self._of: dict[str, set[str]] = {}
 
     def __contains__(self, amphora_id: object) -> bool:
         return amphora_id in self._amphorae
 
     def replace(self, amphorae: Iterable[Amphora]) -> None:
         """These, and no others, are known from now on."""
-        self._amphorae = {a.id: a for a in amphorae}
-        at, serving = defaultdict(list), defaultdict(list)
-        for amphora in self._amphorae.values():
-            if amphora.lb_network_ip is not None:
-                at[amphora.lb_network_ip].append(amphora.id)
-            if amphora.load_balancer_id is not None and amphora.state in _SERVING:
-                serving[amphora.load_balancer_id].append(amphora.id)
-        self._at, self._serving = dict(at), dict(serving)
-        served = {a.load_balancer_id for a in self._amphorae.values()}
-        self._served = frozenset(i for i in served if i is not None)
+        found = tuple(amphorae)
+        self.update(self._amphorae.keys() - {a.id for a in found}, found)
+
+    def update(self, ids: Collection[str], amphorae: Iterable[Amphora]) -> None:
+        """Of these ids, only these amphorae are known from now on; what was known of others stays."""
+        for amphora_id in tuple(ids):
+            self._forget(amphora_id)
+        for amphora in amphorae:
+            self._forget(amphora.id)
+            self._amphorae[amphora.id] = amphora
+            for where, key in ((self._at, amphora.lb_network_ip), (self._of, amphora.load_balancer_id)):
+                if key is not None:
+                    where.setdefault(key, set()).add(amphora.id)
+
+    def _forget(self, amphora_id: str) -> None:
+        amphora = self._amphorae.pop(amphora_id, None)
+        if amphora is None:
+            return
+        for where, key in ((self._at, amphora.lb_network_ip), (self._of, amphora.load_balancer_id)):
+            if key is not None:
+                where[key].discard(amphora_id)
+                if not where[key]:
+                    del where[key]
 
     def get(self, amphora_id: str) -> Amphora | None:
         """The amphora of that id."""
@@ -48,8 +59,8 @@ class Registry:
 
     def serving(self, load_balancer_id: str) -> tuple[str, ...]:
         """Ids of the amphorae that serve a load balancer, or soon will."""
-        return tuple(self._serving.get(load_balancer_id, ()))
+        return tuple(i for i in self._of.get(load_balancer_id, ()) if self._amphorae[i].state in _SERVING)
 
     def load_balancers(self) -> frozenset[str]:
         """Ids of all load balancers that have an amphora, in whatever state."""
-        return self._served
+        return frozenset(self._of)

@@ -22,9 +22,11 @@ from octavia_tx.health.writer import Writer
 
 # Amphorae whose news are written in one transaction: at worst, each needs its load balancer's tree read.
 _BATCH: Final = 100
-# Seconds until amphorae are read again, where nothing calls for it sooner, and where something does.
+# Seconds until all amphorae are read again, where nothing calls for it sooner, and until those that changed are.
 _READING_INTERVAL: Final = 5.0
 _READING_GAP: Final = 0.1
+# More changed amphorae than that are read with all others.
+_FEW: Final = 1000
 # Seconds until what couldn't be written is tried again.
 _RETRY: Final = 1.0
 
@@ -59,6 +61,9 @@ class HealthService(Service):
         self._memory = Memory(self._registry)
         self._journal = Journal()
         self._writer = Writer(reactor, database, self._registry, self._memory)
+        self._reactor = reactor
+        self._changed = {""}
+        self._whole_at = 0.0
         self._reading = Rounds(reactor, self._read)
         self._flushing = Rounds(reactor, self._flush)
         self._receiver = Receiver(
@@ -86,7 +91,7 @@ class HealthService(Service):
     async def _start(self) -> None:
         try:
             await self._read()
-            await self._database.listen("octavia_tx_amphora", lambda _amphora_id: self._read_soon())
+            await self._database.listen("octavia_tx_amphora", self._read_soon)
             await self._database.listen("octavia_tx_work", self._memory.changed)
         except CancelledError:
             return
@@ -109,21 +114,31 @@ class HealthService(Service):
         self._journal.add(accepted)
         self._flushing.within(self._interval)
 
-    def _read_soon(self) -> None:
+    def _read_soon(self, amphora_id: str) -> None:
+        """This amphora isn't known as it is now; C{""}: any may be."""
+        self._changed.add(amphora_id)
         self._reading.within(_READING_GAP)
 
     async def _read(self) -> None:
-        """Read the amphorae."""
+        """Read the amphorae that changed, or, now and then, all."""
+        changed, self._changed = self._changed, set()
+        now = self._reactor.seconds()
+        whole = "" in changed or len(changed) > _FEW or now >= self._whole_at
         try:
             async with self._database.transaction(read_only=True) as tx:
-                known = await amphorae.find(tx)
+                found = await (amphorae.find(tx) if whole else amphorae.those(tx, changed))
         except DatabaseUnavailable:
+            self._changed.add("")
             self._reading.within(_RETRY)
             return
-        self._registry.replace(known)
-        self._memory.forget()
-        self._receiver.forget()
-        self._reading.within(_READING_INTERVAL)
+        if whole:
+            self._whole_at = now + _READING_INTERVAL
+            self._registry.replace(found)
+            self._memory.forget()
+            self._receiver.forget()
+        else:
+            self._registry.update(changed, found)
+        self._reading.within(max(0.0, self._whole_at - now))
 
     async def _flush(self) -> None:
         """Write what is in the journal now; what comes meanwhile has a round of its own."""

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
-from octavia_tx.amphora_driver.noop import NoopDriver
+from octavia_tx.amphora_driver.noop import NoopDriver, renderable
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
@@ -197,11 +197,14 @@ class Parts:
         """Those who provide load balancers, as the API and the controller know them. Others' are made here, once."""
         wanted = self.settings.providers
         amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
-        return load_providers(wanted.enabled, wanted.default, self.settings.provider, amphora)
+        return load_providers(
+            wanted.enabled, wanted.default, self.settings.provider, amphora, self.reactor, wanted.timeout
+        )
 
     def preview(self, providers: Providers) -> IPreview:
         """What a controller would do, for who only wants to know."""
-        return Preview(self.renderer().render, providers)
+        render = self.renderer().render
+        return Preview(renderable(render) if self.settings.amphora.driver == "noop" else render, providers)
 
     async def api(
         self, database: Database, providers: Providers, listen: Callable[[QuietSite], Any] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from octavia_tx.driver.options import FLAVOR_DATA, ZONE_DATA, Options
@@ -45,6 +46,7 @@ class MemoryProvider:
     @ivar provided: what it provides, by the load balancer's id; C{terms}: on which terms.
     @ivar calls: what was asked of it, first to last: C{"provide"}, C{"withdraw"}.
     @ivar ahead: failures that a test has prepared: the calls to come raise them, first to last, and do nothing.
+    @ivar silent: what the calls to come wait for, first to last, before they do anything.
     @ivar misses: what C{check} says that a tree misses, as a test has it.
     @ivar judged: the terms on which each C{check} was asked to judge.
     """
@@ -56,7 +58,8 @@ class MemoryProvider:
     provided: dict[str, Tree] = field(factory=dict)
     terms: dict[str, Terms] = field(factory=dict)
     calls: list[str] = field(factory=list)
-    ahead: list[Exception] = field(factory=list)
+    ahead: list[BaseException] = field(factory=list)
+    silent: list[Deferred[None]] = field(factory=list)
     misses: Callable[[Tree, Terms], Mapping[str, str]] = _nothing
     judged: list[Terms] = field(factory=list)
     flavor_schema: Mapping[str, Any] = _FLAVOR.schema
@@ -64,24 +67,24 @@ class MemoryProvider:
 
     async def validate_flavor(self, data: Mapping[str, Any]) -> None:
         """See L{IProviderDriver.validate_flavor}."""
-        self._befall()
+        await self._befall()
         _FLAVOR.judge(data)
 
     async def validate_availability_zone(self, data: Mapping[str, Any]) -> None:
         """See L{IProviderDriver.validate_availability_zone}."""
-        self._befall()
+        await self._befall()
         _ZONE.judge(data)
 
     async def check(self, tree: Tree, terms: Terms) -> Mapping[str, str]:
         """See L{IProviderDriver.check}. Everything could be, but for what a test has prepared."""
-        self._befall()
+        await self._befall()
         self.judged.append(terms)
         return self.misses(tree, terms)
 
     async def provide(self, tree: Tree, terms: Terms) -> None:
         """See L{IProviderDriver.provide}."""
         self.calls.append("provide")
-        self._befall()
+        await self._befall()
         load_balancer = tree.load_balancer
         before = self.provided.get(load_balancer.id)
         if before is None or before.load_balancer.revision <= load_balancer.revision:
@@ -91,10 +94,12 @@ class MemoryProvider:
     async def withdraw(self, load_balancer_id: str) -> None:
         """See L{IProviderDriver.withdraw}."""
         self.calls.append("withdraw")
-        self._befall()
+        await self._befall()
         self.provided.pop(load_balancer_id, None)
         self.terms.pop(load_balancer_id, None)
 
-    def _befall(self) -> None:
+    async def _befall(self) -> None:
+        if self.silent:
+            await self.silent.pop(0)
         if self.ahead:
             raise self.ahead.pop(0)

@@ -16,17 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
 from attrs import evolve
 from jsonschema import Draft202012Validator
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from octavia_tx.driver.answers import in_time, incomplete
+from octavia_tx.driver.registry import TIMEOUT
 from octavia_tx.errors import DriverError, IncompatibleConfiguration, InvalidInput
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model import statuses
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.tree import Tree
@@ -146,14 +151,29 @@ class _JudgingTests(TestCase):
                     else:
                         self.assertFalse(refused, f"{name}: {value!r} was accepted")
 
+    async def judge(self, tree: Tree) -> Mapping[str, str] | Exception:
+        """What it says of a tree, or the error by which it refuses it; there in time, and such as it may be."""
+        from twisted.internet import reactor
+
+        try:
+            told = await in_time(IReactorTime(reactor), TIMEOUT, partial(self.provider.check, tree, _TERMS))
+        except (IncompatibleConfiguration, InvalidInput) as error:
+            return error
+        return incomplete(tree, told)
+
     async def test_what_it_judges_it_judges_alike_again(self) -> None:
         tree = self.tree()
-        first = await self.provider.check(tree, _TERMS)
-        self.assertEqual(await self.provider.check(tree, _TERMS), first)
-        here = {tree.load_balancer.id, *(child.id for child in tree.children())}
-        for identifier, sentence in first.items():
-            self.assertIn(identifier, here)
-            self.assertTrue(sentence)
+        first = await self.judge(tree)
+        self.assertNotIsInstance(first, Exception)
+        self.assertEqual(await self.judge(tree), first)
+
+    async def test_what_it_can_not_do_it_refuses_with_a_sentence(self) -> None:
+        for protocol in statuses.Protocol:
+            tree = self.tree()
+            tree = evolve(tree, listeners=tuple(evolve(each, protocol=protocol) for each in tree.listeners))
+            told = await self.judge(tree)
+            if isinstance(told, Exception):
+                self.assertTrue(str(told).strip(), protocol)
 
 
 class _ProviderDriverTests(_JudgingTests):

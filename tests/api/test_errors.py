@@ -34,6 +34,7 @@ class FaultTests(SynchronousTestCase):
             (errors.DatabaseUnavailable("x"), 503, "Server"),
             (errors.CloudError("x"), 503, "Server"),
             (ZeroDivisionError("x"), 500, "Server"),
+            (SystemExit("x"), 500, "Server"),
         ):
             found, body = fault(error)
             self.assertEqual((found, body["faultcode"], body["debuginfo"]), (status, code, None), error)

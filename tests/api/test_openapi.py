@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.api import root, statuses
+from octavia_tx.api import neighbours, root, statuses
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.codec import Encoder, Fields
 from octavia_tx.api.openapi import Undocumented, document
@@ -38,6 +38,11 @@ def every_fields(whole: tuple[Served, ...]) -> dict[str, Fields]:
     return {about.takes.name: about.takes for about in documents if about.takes is not None}
 
 
+BESIDE = (*neighbours.networks(any_id=True), *neighbours.identity())
+SERVED = root.served(BESIDE)
+WHOLE = document(SERVED)
+
+
 async def _verb(call: Call) -> Answer:
     raise NotImplementedError
 
@@ -45,8 +50,7 @@ async def _verb(call: Call) -> Answer:
 class DocumentTests(SynchronousTestCase):
     """All of it."""
 
-    def setUp(self) -> None:
-        self.whole = root.description()
+    whole = WHOLE
 
     def test_it_is_openapi(self) -> None:
         self.assertEqual([error.message for error in OpenAPIV31SpecValidator(self.whole).iter_errors()], [])
@@ -56,14 +60,18 @@ class DocumentTests(SynchronousTestCase):
         told = {
             (m, p) for m, path, operation in operations(self.whole) for p in (path, *operation.get("x-also-at", ()))
         }
-        served = {
-            (each.route.method.lower(), each.path.replace("<", "{").replace(">", "}") or "/") for each in root.served()
-        }
+        served = {(each.route.method.lower(), each.path.replace("<", "{").replace(">", "}") or "/") for each in SERVED}
         self.assertEqual(told, served)
+
+    def test_what_is_not_served_is_not_in_it(self) -> None:
+        alone = document(root.served())["paths"]
+        self.assertLess(alone.keys(), self.whole["paths"].keys())
+        self.assertNotIn("/network/v2.0/subnets", alone)
+        self.assertIn("/v2.0/subnets", self.whole["paths"]["/network/v2.0/subnets"]["get"]["x-also-at"])
 
     def test_every_field_is_in_it(self) -> None:
         schemas = self.whole["components"]["schemas"]
-        for name, fields in every_fields(root.served()).items():
+        for name, fields in every_fields(SERVED).items():
             for variant in ("create", "change", "nested"):
                 schema = schemas.get(f"{name}_{variant}")
                 if schema is not None:
@@ -77,7 +85,7 @@ class DocumentTests(SynchronousTestCase):
         self.assertEqual(len(set(names)), len(names))
 
     def test_each_operation_tells_who_may_do_it(self) -> None:
-        for each in root.served():
+        for each in SERVED:
             rule = RULES[f"{each.route.method} {each.route.path}"]
             path = each.path.replace("<", "{").replace(">", "}") or "/"
             operation = self.whole["paths"].get(path, {}).get(each.route.method.lower())
@@ -89,7 +97,7 @@ class DocumentTests(SynchronousTestCase):
             self.assertEqual("401" in operation["responses"], not rule.public)
 
     def test_each_filter_of_a_list_is_an_argument(self) -> None:
-        for each in root.served():
+        for each in SERVED:
             about = each.route.document
             if about is None or about.gives is None or not about.listed or not each.path.startswith("/v2/"):
                 continue
@@ -115,11 +123,16 @@ class DocumentTests(SynchronousTestCase):
             ("/v2/lbaas/pools/{id}", "put", "200"),
             ("/v2/lbaas/pools/{id}", "delete", "204"),
             ("/v2/lbaas/loadbalancers/{id}/failover", "put", "202"),
+            ("/v2/lbaas/flavors/{id}", "put", "200"),
+            ("/v2/lbaas/quotas/{project_id}", "delete", "202"),
+            ("/v2/octavia/amphorae/{id}/failover", "put", "202"),
         ):
             operation = self.whole["paths"][path][method]
             self.assertIn(usual, operation["responses"])
             self.assertIn("rehearsal", json.dumps(operation["responses"]["200"]))
             self.assertIn("dry_run", [parameter["name"] for parameter in operation["parameters"]])
+        tried = self.whole["paths"]["/v2/lbaas/flavors/{id}"]["put"]["responses"]["200"]
+        self.assertNotIn("ETag", tried["headers"], "flavors have no revisions")
 
     def test_what_is_changed_may_be_held_against_its_revision(self) -> None:
         paths = self.whole["paths"]
@@ -174,7 +187,7 @@ class AnswerTests(SynchronousTestCase):
     """What answers show, against what the document says that they show."""
 
     def check(self, resource: Resource[Any], value: Any) -> None:
-        whole = root.description()
+        whole = WHOLE
         shown = json.loads(json.dumps(resource.encode(value)))
         within(whole, {"$ref": f"#/components/schemas/{resource.name}"}).validate(shown)
         for key in shown:
@@ -186,7 +199,7 @@ class AnswerTests(SynchronousTestCase):
     def test_what_is_shown_has_the_shape_that_is_told(self, tree: Tree) -> None:
         resources = {
             each.route.document.gives.rows.model: each.route.document.gives
-            for each in root.served()
+            for each in SERVED
             if each.route.document is not None and each.route.document.gives is not None
         }
         for value in (tree.load_balancer, *tree.children()):
@@ -197,7 +210,7 @@ class AnswerTests(SynchronousTestCase):
         Draft202012Validator(statuses.SHAPE).validate(json.loads(json.dumps(statuses.status_tree(tree))))
 
     def test_every_resource_has_a_shape(self) -> None:
-        for each in root.served():
+        for each in SERVED:
             about = each.route.document
             if about is not None and about.gives is not None:
                 encode: Encoder = about.gives.encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -18,7 +19,7 @@ from tests.controller.test_plan import ALLOCATED, LOAD_BALANCER, SERVED, amphora
 from tests.controller.world import tree
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
-PREVIEW = Preview(Renderer().render, Providers((AmphoraProvider(), MemoryProvider())))
+PREVIEW = Preview(Renderer().render, Providers((AmphoraProvider(), MemoryProvider()), Clock()))
 
 
 class Previews(SynchronousTestCase):

@@ -101,7 +101,7 @@ class World:
             network=self.network,
             driver=self.amphorae,
             boots=boots,
-            providers=Providers((AmphoraProvider(), self.provider)),
+            providers=Providers((AmphoraProvider(), self.provider), reactor),
             settings=settings,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.driver.amphora import AmphoraProvider
@@ -65,7 +66,7 @@ class EntryPoints(SynchronousTestCase):
         (info / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}\n")
 
     def load(self, *names: str, default: str = "", **settings: Mapping[str, Any]) -> Providers:
-        return load_providers(dict.fromkeys(names, ""), default, settings, AmphoraProvider())
+        return load_providers(dict.fromkeys(names, ""), default, settings, AmphoraProvider(), Clock())
 
     def problems(self, *names: str, **settings: Mapping[str, Any]) -> tuple[str, ...]:
         return self.assertRaises(SettingsError, self.load, *names, **settings).problems
@@ -86,7 +87,7 @@ class EntryPoints(SynchronousTestCase):
         self.assertIsInstance(providers.enabled("memory"), MemoryProvider)
 
     def test_an_operator_describes_it_otherwise(self) -> None:
-        providers = load_providers({"memory": "The old box."}, "", {}, AmphoraProvider())
+        providers = load_providers({"memory": "The old box."}, "", {}, AmphoraProvider(), Clock())
         self.assertEqual(providers.descriptions(), (("memory", "The old box."),))
 
     def test_all_that_cannot_be_had_are_told_at_once(self) -> None:

@@ -61,7 +61,7 @@ class ReceiverCase(SynchronousTestCase):
         globalLogPublisher.addObserver(self.logged.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.logged.append)
 
-    def miss(self) -> None:
+    def miss(self, amphora_id: str) -> None:
         self.missed += 1
 
     def outcome(self, datagram: bytes, address: tuple[str, int] = PEER) -> Outcome:

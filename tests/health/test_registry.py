@@ -43,3 +43,17 @@ class RegistryCase(SynchronousTestCase):
         self.registry.replace([SPARE])
         self.assertNotIn("busy", self.registry)
         self.assertEqual((self.registry.at("192.0.2.1"), self.registry.serving("lb")), ((), ()))
+
+    def test_what_is_read_of_some_leaves_the_others(self) -> None:
+        moved = evolve(BUSY, lb_network_ip="192.0.2.2", load_balancer_id="other")
+        self.registry.update({"busy", "gone"}, [moved])
+        self.assertEqual((self.registry.get("busy"), self.registry.get("spare")), (moved, SPARE))
+        self.assertEqual((self.registry.at("192.0.2.1"), self.registry.at("192.0.2.2")), ((), ("busy",)))
+        self.assertEqual((self.registry.serving("lb"), self.registry.serving("other")), ((), ("busy",)))
+        self.assertEqual(self.registry.load_balancers(), {"other"})
+
+    def test_one_that_was_looked_for_and_not_found_is_unknown(self) -> None:
+        self.registry.update({"busy"}, [])
+        self.assertNotIn("busy", self.registry)
+        self.assertIn("spare", self.registry)
+        self.assertEqual((self.registry.at("192.0.2.1"), self.registry.load_balancers()), ((), frozenset()))

@@ -98,7 +98,7 @@ class ApiCase(PostgresCase):
 
     def providers(self) -> Providers:
         """Those who provide load balancers."""
-        return Providers((AmphoraProvider(accept_all=self.accept_all),))
+        return Providers((AmphoraProvider(accept_all=self.accept_all),), reactor)
 
     async def _prepare(self) -> None:
         await super()._prepare()

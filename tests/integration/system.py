@@ -50,6 +50,12 @@ class System(Stage):
         """C{kill -9}."""
         self.kill_back_end("controller")
 
+    def end_controller(self) -> subprocess.Popen[bytes]:
+        """Ask the controller to end; gives its process."""
+        child = self._children["controller"]
+        child.terminate()
+        return child
+
     def running(self, word: str) -> list[int]:
         """Pids of this system's processes whose command line holds a word."""
         return [pid for pid, command in self.left().items() if word in command]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from octavia_tx.driver.amphora import AmphoraProvider
@@ -20,7 +21,7 @@ class OfferCase(ApiCase):
 
     def providers(self) -> Providers:
         self.memory = MemoryProvider()
-        return Providers((AmphoraProvider(), self.memory))
+        return Providers((AmphoraProvider(), self.memory), reactor)
 
     async def profile(self, **fields: Any) -> dict[str, Any]:
         """A new flavor profile of amphorae in C{SINGLE}, unless told otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from typing import Any
@@ -14,7 +15,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
-from octavia_tx.api.call import LARGEST_BODY
+from octavia_tx.api.call import LARGEST_BODY, Answer, Call
+from octavia_tx.api.policy import PUBLIC
+from octavia_tx.api.resource import Route, Served
 from octavia_tx.db import load_balancers
 from tests.integration.api import SUBNET, ApiCase, new_id
 
@@ -33,8 +36,14 @@ class Raw(Protocol):
         self.closed.callback(self.heard)
 
 
+async def _break(call: Call) -> Answer:
+    raise asyncio.CancelledError
+
+
 class HttpTests(ApiCase):
     """What stands before the resources."""
+
+    further = (Served("/broken", Route("GET", "broken", _break), PUBLIC),)
 
     async def raw(self, request: bytes) -> tuple[int, bytes]:
         """Say these bytes; the status and all that came back."""
@@ -43,6 +52,11 @@ class HttpTests(ApiCase):
         protocol.transport.write(request)
         heard = await protocol.closed
         return int(heard.split(b" ", 2)[1]), heard
+
+    async def test_whatever_breaks_is_told_as_a_fault(self) -> None:
+        reply = await self.ask("GET", "/broken")
+        self.assertEqual((reply.status, reply.body["faultcode"]), (500, "Server"))
+        self.assertEqual(len(self.flushLoggedErrors(asyncio.CancelledError)), 1)
 
     async def test_clients_learn_the_versions(self) -> None:
         reply = await self.ask("GET", "/")

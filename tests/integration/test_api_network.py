@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from jsonschema import Draft202012Validator, FormatChecker
 from zope.interface import implementer
 
 from octavia_tx.api import neighbours
@@ -42,6 +43,25 @@ class NetworkCase(ApiCase):
             await load_balancers.record_vip(tx, made["id"], vip, ())
         return made
 
+    async def hold_against_the_description(self) -> None:
+        """Each answer is of the shape that the document tells of, and all that is served beside the rest is in it."""
+        await self._with_vip()
+        reply = await self.ask("GET", "/v2.0/openapi.json")
+        self.assertEqual(reply.body, (await self.ask("GET", "/v2/openapi.json")).body)
+        operations = {path: methods["get"] for path, methods in reply.body["paths"].items() if "get" in methods}
+        told = {at for path, operation in operations.items() for at in (path, *operation.get("x-also-at", ()))}
+        self.assertLessEqual({each.path.replace("<", "{").replace(">", "}") for each in self.further}, told)
+        ids = {"networks": NETWORK, "subnets": SUBNET}
+        for path in sorted(
+            {each.path for each in self.further} & {each.replace("{id}", "<id>") for each in operations}
+        ):
+            identifier = ids.get(path.split("/")[-2], PORT)
+            asked = await self.ask("GET", path.replace("<id>", identifier))
+            operation = operations[path.replace("<id>", "{id}")]
+            answer = operation["responses"][str(asked.status)]["content"]["application/json"]["schema"]
+            schema = {**answer, "components": reply.body["components"]}
+            Draft202012Validator(schema, format_checker=FormatChecker()).validate(asked.body)
+
     def refusal(self, reply: Reply) -> tuple[int, str]:
         self.assertEqual(reply.body.keys(), {"NeutronError"})
         self.assertEqual(reply.body["NeutronError"].keys(), {"type", "message", "detail"})
@@ -52,6 +72,9 @@ class NetworkApiTests(NetworkCase):
     """C{/network}, over a network with two subnets."""
 
     further = neighbours.networks(any_id=False)
+
+    async def test_answers_are_as_the_description_tells(self) -> None:
+        await self.hold_against_the_description()
 
     async def test_clients_discover_the_version(self) -> None:
         for path in ("/network", "/network/"):
@@ -149,6 +172,9 @@ class AnyIdTests(NetworkCase):
 
     further = neighbours.networks(any_id=True)
 
+    async def test_answers_are_as_the_description_tells(self) -> None:
+        await self.hold_against_the_description()
+
     async def test_any_port_group_and_policy_is_there(self) -> None:
         anything = str(uuid4())
         for path, one, many in (
@@ -172,6 +198,8 @@ class WithoutNeighboursTests(NetworkCase):
     async def test_networks_and_projects_arent_ours_to_show(self) -> None:
         for path in ("/network", "/network/v2.0/subnets", "/v2.0/subnets", f"/v2/ports/{PORT}", "/projects/shop"):
             self.assertEqual((await self.ask("GET", path)).status, 404, path)
+        paths = (await self.ask("GET", "/v2/openapi.json")).body["paths"]
+        self.assertEqual([path for path in paths if "network" in path or path.startswith("/projects")], [])
 
 
 class ProjectsTests(ApiCase):

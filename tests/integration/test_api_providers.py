@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
+
+from twisted.internet import reactor
 
 from octavia_tx.db import load_balancers
 from octavia_tx.driver.amphora import AmphoraProvider
@@ -121,7 +124,7 @@ class AcceptingTests(OfferCase):
     """Amphorae that don't exist can be anything."""
 
     def providers(self) -> Providers:
-        return Providers((AmphoraProvider(accept_all=True),))
+        return Providers((AmphoraProvider(accept_all=True),), reactor)
 
     async def test_the_topology_is_the_flavors(self) -> None:
         flavor = await self.flavor(await self.profile(data={"loadbalancer_topology": "ACTIVE_STANDBY"}))
@@ -158,12 +161,40 @@ class RefusalTests(OfferCase):
         self.assertEqual(await self.shown(f"loadbalancers/{made['id']}"), made)
         self.assertEqual(len((await self.ask("GET", "loadbalancers")).body["loadbalancers"]), 1)
 
+    async def test_a_deed_that_is_no_exception_is_answered_too(self) -> None:
+        for error in (asyncio.CancelledError(), SystemExit()):
+            self.memory.ahead.append(error)
+            body = {"loadbalancer": {"vip_subnet_id": SUBNET, "provider": "memory"}}
+            self.assertIn("it broke", await self.refused(500, "POST", "loadbalancers", body))
+            self.assertEqual(len(self.flushLoggedErrors(type(error))), 1)
+
+    async def test_an_answer_that_cannot_be_stored_is_told_and_leaves_nothing(self) -> None:
+        made = await self.load_balancer(provider="memory")
+        for reason in ("no\0", "\ud800", "x" * 1001, 7):
+            self.memory.misses = lambda tree, terms, told=reason: {tree.load_balancer.id: told}
+            body = {"loadbalancer": {"vip_subnet_id": SUBNET, "provider": "memory"}}
+            sentence = await self.refused(500, "POST", "loadbalancers", body)
+            self.assertTrue(sentence.startswith("Provider 'memory' reports error: its check says of "), sentence)
+            change = {"loadbalancer": {"name": "new"}}
+            self.assertIn("'memory'", await self.refused(500, "PUT", f"loadbalancers/{made['id']}", change))
+        self.memory.misses = lambda tree, terms: {new_id(): "It isn't there."}
+        change = {"listener": {"loadbalancer_id": made["id"], "protocol": "HTTP", "protocol_port": 80}}
+        self.assertIn("isn't among", await self.refused(500, "POST", "listeners", change))
+        self.assertEqual((await self.ask("GET", "loadbalancers")).body["loadbalancers"], [made])
+        self.assertEqual((await self.ask("GET", "listeners")).body["listeners"], [])
+
     async def test_one_that_fails_keeps_nothing_from_going(self) -> None:
         made = await self.load_balancer(provider="memory")
-        pool = await self.pool(made["id"])
+        pool, other = await self.pool(made["id"]), await self.pool(made["id"])
         listener = await self.listener(made["id"], default_pool_id=pool["id"])
-        for path in (f"pools/{pool['id']}", f"listeners/{listener['id']}", f"loadbalancers/{made['id']}?cascade=true"):
-            self.memory.ahead[:] = [DriverError("no.")]
+        await self.listener(made["id"], default_pool_id=other["id"], protocol_port=81)
+        for path, error in (
+            (f"pools/{other['id']}", CloudError("no.")),
+            (f"pools/{pool['id']}", DriverError("no.")),
+            (f"listeners/{listener['id']}", DriverError("no.")),
+            (f"loadbalancers/{made['id']}?cascade=true", DriverError("no.")),
+        ):
+            self.memory.ahead[:] = [error]
             self.assertEqual((await self.ask("DELETE", path)).status, 204, path)
 
 

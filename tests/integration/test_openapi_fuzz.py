@@ -21,6 +21,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from octavia_tx.api import neighbours
 from octavia_tx.db import amphorae
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
@@ -66,6 +67,7 @@ class _Watch(ProcessProtocol):
 
 class _Fuzzed(ApiCase):
     timeout = 1800 if LONG else 180
+    further = (*neighbours.networks(any_id=True), *neighbours.identity())
 
     async def _fuzz(self, *options: str) -> tuple[int | None, str]:
         environment = {

@@ -10,6 +10,9 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
 from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
 from octavia_tx.demo import processes
 from tests.integration.system import SystemCase
@@ -32,8 +35,10 @@ _PROJECT = """
 # As its author would write it: a file for each load balancer that it provides.
 _MODULE = """
     import json
+    from contextlib import suppress
     from pathlib import Path
 
+    from twisted.internet.defer import CancelledError, Deferred
     from zope.interface import implementer
 
     from octavia_tx.driver.options import FLAVOR_DATA, ZONE_DATA, Options
@@ -65,6 +70,11 @@ _MODULE = """
             ZONE.judge(data)
 
         async def check(self, tree, terms):
+            if tree.load_balancer.name == "for ever":
+                (self.directory / "asked").touch()
+                while True:
+                    with suppress(CancelledError):
+                        await Deferred()
             for listener in tree.listeners:
                 if listener.protocol != "TCP":
                     raise IncompatibleConfiguration(f"listener.protocol with the value {listener.protocol}.")
@@ -131,6 +141,23 @@ class ThirdPartyProvider(SystemCase):
         await self.tenant.call("DELETE", f"/loadbalancers/{named['id']}")
         await self.until_gone(named["id"])
         self.assertEqual([path.name for path in self.box.iterdir()], [flavored["id"]])
+
+    async def test_one_that_never_answers_does_not_keep_the_daemon_from_ending(self) -> None:
+        self.system.settings["OCTAVIA_TX_PROVIDERS__TIMEOUT"] = "3"
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        given = {"name": "for ever", "vip_subnet_id": IPV4_SUBNET_ID, "provider": "acme"}
+        asking = Deferred.fromCoroutine(self.tenant.call("POST", "/loadbalancers", {"loadbalancer": given}))
+        while not (self.box / "asked").exists():
+            await self.pause(0.02)
+        begun = reactor.seconds()
+        controller = self.system.end_controller()
+        code, told = await asking
+        self.assertEqual(code, 500)
+        self.assertEqual(told["faultstring"], "Provider 'acme' reports error: it gave no answer within 3 seconds.")
+        while controller.poll() is None:
+            await self.pause(0.02)
+        self.assertLess(reactor.seconds() - begun, 20)
 
     def test_what_is_wrong_with_it_is_told_at_start(self) -> None:
         environment = {**os.environ, **self.system.environment(), "OCTAVIA_TX_PROVIDERS__ENABLED": "acme,apex"}
