@@ -85,18 +85,37 @@ class Receiver(DatagramProtocol):
 
 
 class BackEnd(Resource):
-    """A member: says its name; C{/slow} takes a second in the middle of its answer."""
+    """
+    A member: says its name; in the middle of its answer C{/slow} takes a second, and C{/held} waits for L{go_on}.
+    """
 
     isLeaf = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[Any] = []
+
     def render_GET(self, request: Any) -> Any:
         request.setHeader("Content-Length", "6")
-        if request.path != b"/slow":
+        if request.path not in (b"/slow", b"/held"):
             return b"member"
         request.write(b"mem")
-        later = real.callLater(1, lambda: (request.write(b"ber"), request.finish()))
+        if request.path == b"/held":
+            self._held.append(request)
+            return NOT_DONE_YET
+        later = real.callLater(1, lambda: self._finish(request))
         request.notifyFinish().addErrback(lambda _: later.active() and later.cancel())
         return NOT_DONE_YET
+
+    def go_on(self) -> None:
+        """Finish the answers that wait."""
+        held, self._held = self._held, []
+        for request in held:
+            self._finish(request)
+
+    def _finish(self, request: Any) -> None:
+        request.write(b"ber")
+        request.finish()
 
 
 class AgentCase(TestCase):
@@ -119,7 +138,8 @@ class AgentCase(TestCase):
         self.receiver = Receiver()
         heard = real.listenUDP(0, self.receiver, interface="127.0.0.1")
         self.addCleanup(heard.stopListening)
-        site = Site(BackEnd())  # type: ignore[no-untyped-call]
+        self.back_end = BackEnd()
+        site = Site(self.back_end)  # type: ignore[no-untyped-call]
         site.log = lambda request: None  # type: ignore[method-assign,assignment]
         member = real.listenTCP(0, site, interface="127.0.0.1")
         self.addCleanup(member.stopListening)

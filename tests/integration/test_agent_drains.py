@@ -19,14 +19,14 @@ class Draining(AgentCase):
         left: int = drained.json["connections"]
         return left
 
-    def _slow(self) -> Deferred[Answer]:
-        return Deferred.fromCoroutine(self.visit("/slow", Agent(real)))
+    def _visit(self, path: str) -> Deferred[Answer]:
+        return Deferred.fromCoroutine(self.visit(path, Agent(real)))
 
     @run
     async def test_an_answer_under_way_is_finished_and_no_connection_accepted(self) -> None:
         await self.start()
         await self.serve()
-        slow = self._slow()
+        slow = self._visit("/slow")
         await deferLater(real, 0.2)
         self.assertEqual(await self._drain(), 1)
         self.assertFalse(await self.serves())
@@ -53,13 +53,14 @@ class Draining(AgentCase):
     async def test_an_agent_that_is_started_anew_leaves_it_drained(self) -> None:
         child = await self.start()
         await self.serve()
-        slow = self._slow()
+        held = self._visit("/held")
         await deferLater(real, 0.2)
         await self._drain()
         self.kill(child, signal.SIGKILL)
         child = await self.restart()
         self.assertEqual(await self._drain(), 1)
-        self.assertEqual((await slow).body, b"member")
+        self.back_end.go_on()
+        self.assertEqual((await held).body, b"member")
         await self.until(lambda: not self.haproxies())
         self.kill(child, signal.SIGKILL)
         await self.restart()
@@ -80,7 +81,7 @@ class Draining(AgentCase):
         await self.serve()
         for _ in range(5):
             await self.visit(agent=Agent(real))
-        slow = self._slow()
+        slow = self._visit("/slow")
         await deferLater(real, 0.2)
         await self._drain()
         await slow
