@@ -95,13 +95,21 @@ class ControllerService(Service):
             await _ended(self._claiming)
         for work in self._works:
             work.stop()
-        running = list(self._works.values())
-        patience = self._means.clock.callLater(self._means.settings.grace, _cancel, running)
-        await DeferredList([_ended(d) for d in running])
-        if patience.active():
-            patience.cancel()
+        await self._wait_for(list(self._works.values()))
         if swept is not None:
             await swept
+
+    async def _wait_for(self, running: list[Deferred[None]]) -> None:
+        """Until all have ended. Those that take too long are cancelled; those that don't heed that are left behind."""
+        clock, grace = self._means.clock, self._means.settings.grace
+        ended = DeferredList([_ended(d) for d in running], consumeErrors=True)
+        ended.addTimeout(2 * grace, clock, lambda _, seconds: None)
+        patience = clock.callLater(grace, _cancel, running)
+        await ended
+        if patience.active():
+            patience.cancel()
+        if self._works:
+            _log.error("The work on {count} load balancers doesn't end; left behind", count=len(self._works))
 
     def _heard(self, load_balancer_id: str) -> None:
         """Something is due: this load balancer, or, where nothing is named, perhaps any."""

@@ -38,7 +38,7 @@ class ConvergenceSettings:
     @ivar poll: between looks for due work that no notification told of.
     @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
     @ivar history: for which events are kept.
-    @ivar grace: for running steps to be recorded when the controller stops.
+    @ivar grace: for running steps to be recorded when the controller stops; then as long again for them to end.
     """
 
     lease_seconds: float = 4.0

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from attrs import evolve
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
 from octavia_tx.controller.service import ControllerService, ConvergenceSettings
 from octavia_tx.db import amphorae, events
 from octavia_tx.db.database import Database
 from octavia_tx.db.migrations import migrate
-from octavia_tx.errors import DatabaseUnavailable
+from octavia_tx.errors import AmphoraError, DatabaseUnavailable
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import ProvisioningStatus
@@ -169,6 +170,27 @@ class Together(ServiceCase):
         await self.start(world)
         await self.until_active(world, lb.id)
         await self.assert_served(world, lb.id)
+
+    async def test_one_that_stops_leaves_behind_what_does_not_even_heed_its_cancellation(self) -> None:
+        world = self.world()
+        freed: Deferred[None] = Deferred()
+        hung: list[Deferred[None]] = []
+
+        async def hang(*args: Any) -> None:
+            while not freed.called:
+                hung.append(Deferred())
+                with contextlib.suppress(CancelledError):
+                    await hung[-1]
+            raise AmphoraError("amphora", "It was hung.")
+
+        world.amphorae.apply = hang  # type: ignore[method-assign]
+        await world.create()
+        first = await self.start(world, evolve(DEAF_TO_TIME, grace=0.05))
+        await self.until(lambda: hung)
+        await first.stopService()
+        self.assertEqual(len(hung), 2)  # it was cancelled once
+        freed.callback(None)
+        hung[-1].callback(None)
 
     async def test_one_whose_lease_is_lost_stops_and_the_other_goes_on(self) -> None:
         world = self.world()
