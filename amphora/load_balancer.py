@@ -21,6 +21,7 @@ from amphora.hold import Holds, NotHeld
 from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
+from amphora.runtime import Runtime
 from amphora.server_states import STATES, handed_on
 from amphora.statistics import Snapshot, accepts, connections, is_over, parse, snapshot
 
@@ -88,6 +89,7 @@ class LoadBalancer:
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
         self._holds = Holds(reactor, directory)
+        self._runtime = Runtime(self.identifier, reactor, self._master, self._running)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
 
     @property
@@ -135,7 +137,8 @@ class LoadBalancer:
 
     def reload(self, fence: int | None) -> Deferred[None]:
         """
-        Make haproxy run the configuration in place, without dropping a connection; start it where it doesn't run.
+        Make haproxy run the configuration in place, without dropping a connection; start it where it doesn't run. What
+        it can take up while it runs, it does; all else is a reload of haproxy.
 
         @raise Absent: there's no configuration.
         @raise ReloadRefused: haproxy can't; the configuration that runs is put back in place, and runs on.
@@ -257,6 +260,7 @@ class LoadBalancer:
             if self.life.serves():
                 durable.write(self._directory / LOADED, self.text())
         finally:
+            self._runtime.look()
             await self._observer.after(self)
 
     async def _start(self) -> None:
@@ -286,9 +290,12 @@ class LoadBalancer:
         return sum(connections(parse(text)) for text in rows)
 
     async def _stop(self) -> None:
+        self._runtime.stop()
         await self.life.stop()
 
     async def _reload(self) -> None:
+        if await self._runtime.take_up(self.text().decode(errors="replace")):
+            return
         held: list[int] = []
         (self._directory / DRAINED).unlink(missing_ok=True)
         try:
@@ -303,6 +310,11 @@ class LoadBalancer:
             if (loaded := self._loaded()) is not None:
                 durable.write(self._directory / CONFIGURATION, loaded)
             raise
+
+    def _running(self) -> str | None:
+        """What haproxy goes by; C{None} where it doesn't serve."""
+        loaded = self._loaded() if self.life.serves() else None
+        return None if loaded is None else loaded.decode(errors="replace")
 
     async def _hold(self) -> list[int]:
         """Keep the worker until it has been heard to the end, where that's possible."""
@@ -349,6 +361,7 @@ class LoadBalancer:
             return None
 
     async def _remove(self) -> None:
+        self._runtime.stop()
         await self.life.stop()
         if self._directory.exists():
             durable.remove_directory(self._directory)
@@ -370,6 +383,8 @@ class LoadBalancer:
             self.life.adopt(found)
             if drained:
                 self.life.drain()
+            else:
+                self._runtime.look()
             await self._observer.after(self)
         elif not drained:
             await self._run(self.life.start)

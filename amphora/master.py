@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -164,6 +165,14 @@ class Master:
         @raise MasterSilent: see L{ask}.
         """
         return await self.ask("@1 show servers state")
+
+    async def tell(self, commands: Iterable[str], patience: float = 5.0) -> str:
+        """
+        Have the worker that accepts connections follow commands, one after the other. Gives all its answers.
+
+        @raise MasterSilent: see L{ask}.
+        """
+        return await self.ask("\n".join(f"@1 {command}" for command in commands), patience)
 
 
 def _silent(_result: object, patience: float) -> Failure:

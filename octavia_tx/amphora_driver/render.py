@@ -7,8 +7,10 @@ C{templates/haproxy/}.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 from attrs import frozen
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,6 +25,7 @@ from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import peer_name
 
 TEMPLATE: Final = "haproxy/haproxy.cfg.j2"
+_LARGEST: Final = 2**31 - 1
 
 # A listener's mode is also that of its pools: haproxy looks into HTTP only where the tenant asked for it.
 _MODES: Final = {Protocol.HTTP: Word("http"), Protocol.HTTPS: Word("tcp"), Protocol.TCP: Word("tcp")}
@@ -44,11 +47,16 @@ _BALANCE: Final = {
 
 @frozen(kw_only=True)
 class Backend:
-    """A pool as one listener uses it: a C{backend} section of haproxy."""
+    """
+    A pool as one listener uses it: a C{backend} section of haproxy.
+
+    @ivar numbers: haproxy's of the members, by which it hashes.
+    """
 
     name: Word
     pool: Pool
     members: tuple[Member, ...]
+    numbers: Mapping[str, int]
     monitor: HealthMonitor | None
     persistence: SessionPersistence | None
     balance: Word
@@ -183,12 +191,28 @@ def _backend(tree: Tree, listener: Listener, pool: Pool) -> Backend:
     if persistence is not None and persistence.type is not Persistence.SOURCE_IP and listener.protocol != Protocol.HTTP:
         # A pool of HTTP may serve a listener of TCP, where haproxy sees no cookies.
         persistence = None
+    members = tree.members_of(pool.id)
     return Backend(
         name=Word(f"{identifier(pool.id)}:{identifier(listener.id)}"),
         pool=pool,
-        members=tree.members_of(pool.id),
+        members=members,
+        numbers=_numbers(members),
         monitor=monitor,
         persistence=persistence,
         balance=_BALANCE[pool.lb_algorithm],
         proxy=_PROXY.get(pool.protocol),
     )
+
+
+def _numbers(members: Iterable[Member]) -> dict[str, int]:
+    """
+    A number for each member, the same whoever else is there: by place, as haproxy numbers them, one that goes would
+    move the clients of all others. Where two come to the same number, the later one gets the next.
+    """
+    found: dict[int, str] = {}
+    for member in sorted(members, key=lambda each: (each.created_at, each.id)):
+        number = crc32(member.id.encode()) & _LARGEST or 1
+        while number in found:
+            number = number % _LARGEST + 1
+        found[number] = member.id
+    return {member_id: number for number, member_id in found.items()}

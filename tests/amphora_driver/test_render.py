@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, only_words
 from octavia_tx.amphora_driver.l7 import policies
 from octavia_tx.amphora_driver.render import TEMPLATE, Renderer, serves
 from octavia_tx.model.l7 import pools_in_use
-from octavia_tx.model.resources import AdditionalVip, L7Rule, SessionPersistence
+from octavia_tx.model.resources import AdditionalVip, L7Rule, Member, SessionPersistence
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import hostile_text, trees
 from tests.amphora_driver.gallery import (
@@ -48,6 +49,26 @@ class GoldenTests(SynchronousTestCase):
 
     def test_there_is_no_golden_file_without_a_tree(self) -> None:
         self.assertEqual({path.stem for path in GOLDEN.iterdir()}, set(gallery()))
+
+
+class NumberTests(SynchronousTestCase):
+    """By what haproxy hashes."""
+
+    def numbers(self, *members: Member) -> dict[str, str]:
+        text = render(tree(listener(), pool(), *members))
+        return dict(re.findall(r"server (\S+) \S+ id (\d+) ", text))
+
+    def test_a_members_number_stays_whoever_comes_or_goes(self) -> None:
+        members = [member(i) for i in range(1, 6)]
+        before = self.numbers(*members)
+        self.assertEqual(len(set(before.values())), 5)
+        self.assertEqual(self.numbers(*members[1:4]), {m.id: before[m.id] for m in members[1:4]})
+
+    def test_two_of_the_same_number_get_two(self) -> None:
+        alike = ("d180d756-23d0-4952-82d7-d3913a9e247e", "30048d72-a816-4459-b0a3-9f69756e44da")  # by their CRC-32
+        one, two = (member(i, id=id) for i, id in enumerate(alike, 1))
+        self.assertEqual(self.numbers(one)[one.id], self.numbers(two)[two.id])
+        self.assertEqual(len(set(self.numbers(one, two).values())), 2)
 
 
 class RenderTests(SynchronousTestCase):

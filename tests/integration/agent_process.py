@@ -93,7 +93,7 @@ class BackEnd(Resource):
 
     def __init__(self) -> None:
         super().__init__()
-        self._held: list[Any] = []
+        self.held: list[Any] = []
 
     def render_GET(self, request: Any) -> Any:
         request.setHeader("Content-Length", "6")
@@ -101,7 +101,7 @@ class BackEnd(Resource):
             return b"member"
         request.write(b"mem")
         if request.path == b"/held":
-            self._held.append(request)
+            self.held.append(request)
             return NOT_DONE_YET
         later = real.callLater(1, lambda: self._finish(request))
         request.notifyFinish().addErrback(lambda _: later.active() and later.cancel())
@@ -109,7 +109,7 @@ class BackEnd(Resource):
 
     def go_on(self) -> None:
         """Finish the answers that wait."""
-        held, self._held = self._held, []
+        held, self.held = self.held, []
         for request in held:
             self._finish(request)
 

@@ -1,0 +1,125 @@
+"""haproxy changed while it runs, and rid of the servers that its configuration no longer has once nobody uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from amphora import live
+from amphora.master import Master, MasterSilent
+
+T = TypeVar("T")
+FIRST_LOOK: Final = 0.05  # seconds until the first attempt; each further one waits twice as long
+LAST_LOOK: Final = 5.0
+
+
+class Runtime:
+    """
+    What one load balancer's haproxy can be made to do without a reload.
+
+    @param running: the configuration that it goes by; C{None}: it doesn't serve.
+    """
+
+    log = Logger()
+
+    def __init__(self, identifier: str, reactor: Any, master: Master, running: Callable[[], str | None]) -> None:
+        self._identifier = identifier
+        self._reactor = reactor
+        self._master = master
+        self._running = running
+        self._leaving: dict[live.Key, live.Server] = {}
+        self._lock = DeferredLock()
+        self._timer: IDelayedCall | None = None
+        self._delay = FIRST_LOOK
+
+    async def take_up(self, wanted: str) -> bool:
+        """
+        Whether haproxy goes by this configuration now. If not, it goes by neither, and needs a reload. Until the next
+        L{look}, nothing is forgotten: which servers are to stay isn't known before the change is written down.
+        """
+        return await self._alone(self._take_up(wanted))
+
+    async def _take_up(self, wanted: str) -> bool:
+        self.stop()
+        now = self._running()
+        orders = None if now is None else live.orders(now, wanted, await self._still_leaving())
+        if now is None or orders is None:
+            return False
+        if not (await self._told(orders.first) and await self._told(orders.then)):
+            return False
+        new = live.servers(wanted).keys()
+        self._leaving = {k: s for k, s in {**self._leaving, **live.servers(now)}.items() if k not in new}
+        return True
+
+    def _alone(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+        """One thing is told after the other: a server that returns must not be forgotten at the same time."""
+        alone: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(work))
+        return alone
+
+    async def _still_leaving(self) -> Mapping[live.Key, live.Server]:
+        """The servers that went, but which haproxy hasn't forgotten yet."""
+        if self._leaving:
+            try:
+                known = _known(await self._master.states())
+            except MasterSilent:
+                known = {}
+            self._leaving = {key: server for key, server in self._leaving.items() if key in known}
+        return self._leaving
+
+    async def _told(self, orders: Sequence[str]) -> bool:
+        """Whether haproxy did this."""
+        try:
+            answer = await self._master.tell(orders) if orders else ""
+        except MasterSilent as e:
+            answer = str(e)
+        if live.succeeded(answer):
+            return True
+        said = answer.strip()
+        self.log.info("{identifier} can't be changed while it runs: {said}", identifier=self._identifier, said=said)
+        return False
+
+    def look(self) -> None:
+        """There may be servers now that its configuration no longer has."""
+        self._delay = FIRST_LOOK
+        self._wait()
+
+    def stop(self) -> None:
+        """Leave those that there are."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _wait(self) -> None:
+        self.stop()
+        self._timer = self._reactor.callLater(self._delay, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        forgetting = self._alone(self._forget())
+        forgetting.addErrback(lambda f: self.log.failure("servers that went can't be forgotten", f))
+
+    async def _forget(self) -> None:
+        """Forget servers of which nobody makes use any more; while there are others, another time."""
+        running = self._running()
+        if running is None:
+            return
+        try:
+            known = _known(await self._master.states())
+            left = {key: known[key] for key in known.keys() - live.servers(running).keys()}
+            await self._master.tell(order for key, place in left.items() for order in live.forget(key, *place))
+        except MasterSilent as e:
+            self.log.info("servers that went are still known: {e}", e=e)
+            return
+        if left:
+            self._delay = min(self._delay * 2, LAST_LOOK)
+            self._wait()
+
+
+def _known(states: str) -> dict[live.Key, tuple[str, str]]:
+    """The servers that C{show servers state} lists, with their address and port."""
+    rows = (row.split() for row in states.splitlines())
+    return {(row[1], row[3]): (row[4], row[18]) for row in rows if len(row) > 18 and row[0].isdigit()}
