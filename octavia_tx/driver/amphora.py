@@ -76,7 +76,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (amphora_options.SRIOV_VIP, _empty, "no compute driver here has SR-IOV ports"),
 )
 
-_NO_RULES = "The L7 policy has no rules yet, and so matches no request."
 _ASKED_AS = {"vnic_type": "request_sriov"}  # where tenants write another field than the one that holds it
 
 
@@ -107,10 +106,10 @@ class AmphoraProvider:
         amphora_options.ZONE.judge(data)
 
     async def check(self, tree: Tree, terms: Terms) -> Mapping[str, str]:
-        """Go through the tables for each object of the tree; an L7 policy without rules matches nothing yet."""
+        """Go through the tables for each object of the tree."""
         if not self.accept_all:
             self._refuse(tree, terms)
-        return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
+        return {}
 
     def _refuse(self, tree: Tree, terms: Terms) -> None:
         for option, supported, missing in _NOT_YET:
