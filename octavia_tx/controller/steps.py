@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from attrs import evolve, frozen
 
@@ -16,6 +16,7 @@ from octavia_tx.errors import AddressTaken, AmphoraError, CloudError
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 from octavia_tx.model.tree import Tree
+from octavia_tx.model.vips import port_of
 
 # A booting amphora is asked again after a fifth of the time that it took so far, about.
 _LOOK_GROWTH = 1.2
@@ -219,11 +220,19 @@ class Apply(OfAmphora):
                 raise
             work.doubted = True
             raise Replan("The amphora's machine is gone.") from None
-        revision = tree.load_balancer.revision
+        load_balancer = tree.load_balancer
+        # Alone, it has the VIP's own port, and where there's no other, its address on the LB network is its only one.
+        serving: dict[str, Any] = {
+            "applied_revision": load_balancer.revision,
+            "ha_ip": load_balancer.vip_address,
+            "ha_port_id": load_balancer.vip_port_id,
+            "vrrp_ip": amphora.lb_network_ip,
+            "vrrp_port_id": port_of(amphora.id),
+        }
         async with work.recording(self.name) as tx:
-            await amphorae.record(tx, amphora.id, applied_revision=revision)
-            await load_balancers.applied(tx, tree.load_balancer.id, revision, tree)
-        return _served(situation, tree).having(evolve(amphora, applied_revision=revision))
+            await amphorae.record(tx, amphora.id, **serving)
+            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision, tree)
+        return _served(situation, tree).having(evolve(amphora, **serving))
 
 
 @frozen
