@@ -236,6 +236,8 @@ async def _write(call: Call, tx: Transaction, draft: Draft[_Result], locked: Loa
             await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
             await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
             await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+        for monitors, watched in ((draft.gone, False), (draft.new, True)):
+            await operating.watched(tx, [v.pool_id for v in monitors if type(v) is HealthMonitor], watched)
         await operating.record(tx, "member", {v.id: v.operating_status for v in draft.changed if type(v) is Member})
     return draft.result
 

@@ -238,6 +238,22 @@ class MemberTests(ApiCase):
                 await self.ask("PUT", path, {"members": [{**given, **fields}]})
                 self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
 
+    async def test_its_status_follows_from_whether_anybody_watches(self) -> None:
+        fields: list[dict[str, Any]] = [{}, {"admin_state_up": False}, {"weight": 0}]
+        for number, more in enumerate(fields, 30):
+            await self.make("member", self.path, address=f"192.0.2.{number}", protocol_port=80, **more)
+
+        async def statuses() -> list[str]:
+            listed = (await self.ask("GET", self.path)).body["members"]
+            return [member["operating_status"] for member in listed]
+
+        self.assertEqual(await statuses(), ["NO_MONITOR", "OFFLINE", "DRAINING"])
+        check = {"type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
+        monitor = await self.make("healthmonitor", pool_id=self.path.split("/")[1], **check)
+        self.assertEqual(await statuses(), ["OFFLINE", "OFFLINE", "DRAINING"])
+        self.assertEqual((await self.ask("DELETE", f"healthmonitors/{monitor['id']}")).status, 204)
+        self.assertEqual(await statuses(), ["NO_MONITOR", "OFFLINE", "DRAINING"])
+
     async def test_one_on_its_way_out_makes_room_for_another(self) -> None:
         made = await self.member()
         self.assertEqual((await self.ask("DELETE", f"{self.path}/{made['id']}")).status, 204)
