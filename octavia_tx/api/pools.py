@@ -20,7 +20,7 @@ from octavia_tx.api.trees import PoolName, planter
 from octavia_tx.api.types import CIPHERS, COOKIE_NAME, Flag, Integer, ListOf, Netmask, OneOf, Text, Uuid
 from octavia_tx.db import l7policies, pools
 from octavia_tx.errors import Conflict, InvalidInput, MissingField
-from octavia_tx.model import validation
+from octavia_tx.model import tls, validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, Persistence, Protocol
 
@@ -212,7 +212,7 @@ async def _change(call: Call) -> Answer:
         else:
             kept = old.session_persistence
         given = {**values, "session_persistence": kept}
-        pool = changes.pending(old, load_balancer, updated_at=call.now(), **given)
+        pool = tls.settled(changes.pending(old, load_balancer, updated_at=call.now(), **given), "pool")
         validation.check_pool(pool, "pool")
         return Draft(load_balancer=load_balancer, result=pool, changed=(pool,), touched=changes.using(pool))
 

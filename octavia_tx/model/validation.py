@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from octavia_tx.errors import InvalidInput, MissingField
+from octavia_tx.model import tls
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
@@ -62,13 +63,11 @@ _TERMINATED_ONLY = (
     "hsts_include_subdomains",
     "hsts_preload",
 )
-_BACKEND_TLS_ONLY = ("tls_ciphers", "tls_versions", "alpn_protocols")
 
 
 def check_listener(listener: Listener, where: str) -> None:
     """What a listener's protocol asks for, and forbids."""
-    terminated = listener.protocol is P.TERMINATED_HTTPS
-    if not terminated:
+    if not tls.used(listener):
         for name in _TERMINATED_ONLY:
             _only_with(f"{where}.{name}", getattr(listener, name), "protocol TERMINATED_HTTPS")
         if listener.client_authentication is not ClientAuthentication.NONE:
@@ -132,9 +131,8 @@ def vip_versions(load_balancer: LoadBalancer, subnet: Subnet | None) -> frozense
 
 def check_pool(pool: Pool, where: str) -> None:
     """What a pool's protocol asks of its persistence, and its TLS."""
-    if not pool.tls_enabled:
-        for name in _BACKEND_TLS_ONLY:
-            _only_with(f"{where}.{name}", getattr(pool, name), "tls_enabled")
+    if pool.crl_container_ref and not pool.ca_tls_container_ref:
+        raise MissingField(f"{where}.ca_tls_container_ref", "an authority, for crl_container_ref has one")
     kept = pool.session_persistence
     if kept is None:
         return

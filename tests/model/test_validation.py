@@ -83,6 +83,12 @@ class ListenerTests(ValidationCase):
         check(listener("TERMINATED_HTTPS", default_tls_container_ref="x"), "l")
         check(listener("TERMINATED_HTTPS", sni_container_refs=("x",)), "l")
 
+    def test_metrics_may_be_told_over_tls(self) -> None:
+        secured = listener("PROMETHEUS", default_tls_container_ref="x", tls_versions=("TLSv1.3",))
+        validation.check_listener(secured, "l")
+        bare = listener("PROMETHEUS", tls_versions=("TLSv1.3",))
+        self.refuses("l.tls_versions", validation.check_listener, bare, "l")
+
     def test_clients_certificates_need_an_authority(self) -> None:
         tls: dict[str, Any] = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "x"}
         where = "l.client_ca_tls_container_ref"
@@ -171,9 +177,13 @@ class PoolTests(ValidationCase):
         cookie = SessionPersistence(type="HTTP_COOKIE")
         self.refuses(f"{where}.type", validation.check_pool, pool("UDP", session_persistence=cookie), "pool")
 
-    def test_fields_of_tls_to_members_need_it(self) -> None:
-        self.refuses("pool.tls_ciphers", validation.check_pool, pool(tls_ciphers="x"), "pool")
-        validation.check_pool(pool(tls_enabled=True, tls_ciphers="x"), "pool")
+    def test_fields_of_tls_to_members_may_be_there_before_it(self) -> None:
+        validation.check_pool(pool(tls_ciphers="x", tls_versions=("TLSv1.2",), alpn_protocols=("h2",)), "pool")
+
+    def test_a_list_of_what_is_revoked_needs_the_authority_that_made_it(self) -> None:
+        where = "pool.ca_tls_container_ref"
+        self.refuses(where, validation.check_pool, pool(crl_container_ref="x"), "pool")
+        validation.check_pool(pool(crl_container_ref="x", ca_tls_container_ref="y"), "pool")
 
 
 class MonitorTests(ValidationCase):
