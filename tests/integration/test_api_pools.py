@@ -107,9 +107,24 @@ class PoolTests(ApiCase):
         for nothing in (None, {}):
             await self.ask("PUT", path, {"pool": {"session_persistence": nothing}})
             self.assertEqual((await self.shown(path))["session_persistence"], None)
-        reply = await self.ask("PUT", path, {"pool": {"session_persistence": {"type": "APP_COOKIE"}}})
-        self.assertEqual(reply.status, 400)
-        self.assertIn("pool.session_persistence.cookie_name", reply.sentence)
+        for given, field in (({"type": "APP_COOKIE"}, "cookie_name"), ({"cookie_name": "y"}, "type")):
+            reply = await self.ask("PUT", path, {"pool": {"session_persistence": given}})
+            self.assertEqual(reply.status, 400)
+            self.assertIn(f"pool.session_persistence.{field}", reply.sentence)
+
+    async def test_a_part_of_session_persistence_may_change(self) -> None:
+        balancer = await self.load_balancer()
+        made = await self.pool(balancer["id"], session_persistence={"type": "APP_COOKIE", "cookie_name": "x"})
+        path = f"pools/{made['id']}"
+        for given, kind, cookie in (
+            ({"cookie_name": "y"}, "APP_COOKIE", "y"),
+            ({"type": "APP_COOKIE"}, "APP_COOKIE", "y"),
+            ({"type": "SOURCE_IP"}, "SOURCE_IP", None),
+        ):
+            reply = await self.ask("PUT", path, {"pool": {"session_persistence": given}})
+            self.assertEqual(reply.status, 200, reply)
+            kept = (await self.shown(path))["session_persistence"]
+            self.assertEqual((kept["type"], kept["cookie_name"]), (kind, cookie), given)
 
     async def test_a_new_one_has_session_persistence_of_a_type_or_none(self) -> None:
         balancer = await self.load_balancer()
