@@ -57,6 +57,15 @@ class AmphoraProviderTests(SynchronousTestCase):
         for kind in ("PING", "UDP-CONNECT", "SCTP"):
             self.refuses("healthmonitor.type", health_monitors=(monitor(kind),))
 
+    def test_it_takes_what_haproxy_can_hold(self) -> None:
+        for name in ("delay", "timeout"):
+            self.check(health_monitors=(evolve(monitor(), **{name: 2147483}),))
+            self.refuses(f"healthmonitor.{name}", health_monitors=(evolve(monitor(), **{name: 2147484}),))
+        tied = {"type": "APP_COOKIE", "cookie_name": "a$b#c'd%"}
+        self.check(pools=(pool(session_persistence=tied),))
+        for name in ("a=b", "a(b", 'a"b', "a{b"):
+            self.refuses("pool.session_persistence", pools=(pool(session_persistence={**tied, "cookie_name": name}),))
+
     def test_it_has_no_use_for_certificates(self) -> None:
         for name in ("default_tls_container_ref", "client_ca_tls_container_ref", "client_crl_container_ref"):
             self.refuses(name, listeners=(listener(**{name: "secret"}),))
