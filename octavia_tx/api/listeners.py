@@ -119,6 +119,7 @@ RESOURCE = Resource(
 async def _foresee(call: Call, load_balancer: LoadBalancer, tree: Tree) -> None:
     """Ranges fit the VIP, whose version may be known from its subnet alone."""
     for listener in tree.listeners:
+        validation.check_sole_filter(listener, load_balancer, "listener")
         if listener.allowed_cidrs:
             identifier = None if load_balancer.vip_address else load_balancer.vip_subnet_id
             subnet = None if identifier is None else await call.parts.network.subnet(identifier)

@@ -77,6 +77,8 @@ class LoadBalancerTests(ApiCase):
             ({"vip_network_id": NETWORK, "vip_address": "198.51.100.1"}, ("vip_address",)),
             ({"vip_subnet_id": SUBNET, "vip_address": "192.0.2.300"}, ("vip_address",)),
             ({"vip_subnet_id": SUBNET, "additional_vips": [{"subnet_id": UNKNOWN}]}, ("additional_vips[0]",)),
+            ({"vip_subnet_id": SUBNET, "additional_vips": [{"subnet_id": SUBNET}]}, ("additional_vips[0]",)),
+            ({"vip_subnet_id": SUBNET, "additional_vips": [{}]}, ("additional_vips[0]",)),
         ):
             reply = await self.ask("POST", "loadbalancers", {"loadbalancer": fields})
             self.assertEqual(reply.status, 400, reply)
@@ -302,6 +304,18 @@ class WithoutAmphoraeTests(ApiCase):
         tls = {"default_tls_container_ref": "https://secrets/1", "alpn_protocols": ["h2"], "hsts_max_age": 5}
         await self.listener(made["id"], protocol="TERMINATED_HTTPS", protocol_port=443, **tls)
         await self._tls_is_settled(made["id"])
+        guarded = await self.load_balancer(vip_address="192.0.2.12", vip_sg_ids=[UNKNOWN])
+        body = {"protocol": "TCP", "protocol_port": 5, "allowed_cidrs": ["192.0.2.0/24"]}
+        for path, described in (
+            ("listeners", {"listener": {**body, "loadbalancer_id": guarded["id"]}}),
+            (
+                "loadbalancers",
+                {"loadbalancer": {"vip_subnet_id": SUBNET, "vip_sg_ids": [UNKNOWN], "listeners": [body]}},
+            ),
+        ):
+            reply = await self.ask("POST", path, described)
+            self.assertEqual(reply.status, 400, reply)
+            self.assertIn(".allowed_cidrs", reply.sentence)
         pool = await self.pool(made["id"], protocol="UDP", session_persistence={"type": "SOURCE_IP"})
         check = {"type": "UDP-CONNECT", "delay": 1, "timeout": 1, "max_retries": 1}
         await self.make("healthmonitor", pool_id=pool["id"], **check)

@@ -119,6 +119,13 @@ class ListenerTests(ValidationCase):
         check(limited, frozenset({4, 6}), "l")
         check(limited, frozenset(), "l")
 
+    def test_ranges_are_not_beside_the_vips_security_groups(self) -> None:
+        check = validation.check_sole_filter
+        limited = listener(allowed_cidrs=("198.51.100.0/24",))
+        self.refuses("l.allowed_cidrs", check, limited, evolve(BALANCER, vip_sg_ids=("g",)), "l")
+        check(limited, BALANCER, "l")
+        check(listener(), evolve(BALANCER, vip_sg_ids=("g",)), "l")
+
     def test_the_vips_versions_follow_from_its_addresses_or_its_subnet(self) -> None:
         versions = validation.vip_versions
         unknown = evolve(BALANCER, vip_address=None)
@@ -235,6 +242,19 @@ class AddressTests(ValidationCase):
         self.refuses("m.address", check, member("::ffff:192.0.2.1"), BALANCER, "m")
         check(member("192.0.2.2"), BALANCER, "m")
         check(member("192.0.2.1"), evolve(BALANCER, vip_address=None), "m")
+
+    def test_a_member_is_not_where_the_cloud_tells_of_itself(self) -> None:
+        for address in ("169.254.169.254", "::ffff:169.254.169.254"):
+            self.refuses("m.address", validation.check_member, member(address), BALANCER, "m")
+        validation.check_member(member("169.254.169.253"), BALANCER, "m")
+
+    def test_each_front_end_is_in_a_subnet_of_its_own(self) -> None:
+        check = validation.check_distinct_subnets
+        one, other = AdditionalVip(subnet_id="s"), AdditionalVip(subnet_id="s6")
+        self.refuses("lb.additional_vips[0].subnet_id", check, evolve(BALANCER, additional_vips=(one,)), SUBNET, "lb")
+        twice = evolve(BALANCER, additional_vips=(one, AdditionalVip(ip_address="192.0.2.7"), one))
+        self.refuses("lb.additional_vips[2].subnet_id", check, twice, None, "lb")
+        check(evolve(BALANCER, additional_vips=(other, AdditionalVip(port_id="p"))), SUBNET, "lb")
 
     def test_the_vip_lies_in_its_subnet(self) -> None:
         check = validation.check_vip
