@@ -318,6 +318,11 @@ class CapabilityTests(OfferCase):
         self.assertTrue({"compute_zone", "management_network", "valid_vip_networks"} <= names)
         self.assertEqual({key for each in reply.body["availability_zone_capabilities"] for key in each}, {"name"})
 
+    async def test_pages_are_not_asked_for(self) -> None:
+        for path in ("providers", "providers/memory/flavor_capabilities"):
+            paged = await self.ask("GET", f"{path}?limit=1&sort=name&marker=x&page_reverse=true")
+            self.assertEqual((paged.status, paged.body), (200, (await self.ask("GET", path)).body))
+
     async def test_they_are_filtered(self) -> None:
         path = "providers/memory/flavor_capabilities"
         for query, names in (
@@ -328,7 +333,7 @@ class CapabilityTests(OfferCase):
         ):
             found = (await self.ask("GET", f"{path}?{query}")).body["flavor_capabilities"]
             self.assertEqual([each["name"] for each in found], names)
-        await self.refused(400, "GET", f"{path}?limit=1")
+        await self.refused(400, "GET", f"{path}?tags=a")
         await self.refused(400, "GET", f"{path}?fields=colour")
 
     async def test_of_a_provider_that_is_not_enabled_nothing_is_told(self) -> None:
