@@ -361,7 +361,8 @@ class HealthMonitorTests(ApiCase):
             ({"url_path": "/\nserver x"}, 400, "healthmonitor.url_path"),
             ({"expected_codes": "204-200"}, 400, "healthmonitor.expected_codes"),
             ({"max_retries": 11}, 400, "healthmonitor.max_retries"),
-            ({"delay": 10**9}, 400, "healthmonitor.delay"),
+            ({"delay": 10**9}, 501, "healthmonitor.delay"),
+            ({"delay": 2**31}, 400, "healthmonitor.delay"),
         ):
             reply = await self.ask("POST", "healthmonitors", {"healthmonitor": self.body(**fields)})
             self.assertEqual(reply.status, status, reply)
