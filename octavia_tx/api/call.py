@@ -23,6 +23,7 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import Forbidden, InvalidInput, MalformedBody, MissingField, UnknownField
 from octavia_tx.interfaces import IIdentity, INetworkDriver, IPreview
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.model.caller import Caller
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -40,6 +41,7 @@ class Parts:
     @ivar base_uri: how clients reach the API, for links; empty: as the request itself tells.
     @ivar preview: what controllers would make of a load balancer.
     @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
+    @ivar bounds: what the operator leaves tenants to choose.
     @ivar hub: events as they happen.
     """
 
@@ -51,6 +53,7 @@ class Parts:
     preview: IPreview
     base_uri: str = ""
     quotas: Mapping[str, int] = field(factory=dict)
+    bounds: Bounds = Bounds()
     hub: Hub = field(init=False)
 
     @hub.default

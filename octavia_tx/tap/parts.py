@@ -45,6 +45,8 @@ from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
 from octavia_tx.listening import Listen
+from octavia_tx.model import tls
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.resources import entered
 from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -229,6 +231,7 @@ class Parts:
                 identity=await self.identity(),
                 base_uri=self.settings.api.base_uri,
                 quotas=asdict(self.settings.quotas),
+                bounds=self._bounds(),
                 preview=self.preview(providers),
             ),
             self._neighbours(),
@@ -239,6 +242,18 @@ class Parts:
         site = QuietSite(api.resource(), self.reactor, limits)
         self.stack.push_async_callback(site.drain)
         self._listen("api.listen", settings.listen, site, listen)
+
+    def _bounds(self) -> Bounds:
+        settings = self.settings.api
+        prohibited = frozenset(filter(None, settings.prohibited_ciphers.split(":")))
+        usual = sorted(prohibited.intersection(tls.DEFAULTS["tls_ciphers"].split(":")))
+        if usual:
+            raise SettingsError((f"api.prohibited_ciphers: {', '.join(usual)} is used where tenants name no ciphers",))
+        return Bounds(
+            minimum_tls_version=settings.minimum_tls_version,
+            prohibited_ciphers=prohibited,
+            ping=settings.allow_ping_monitors,
+        )
 
     def _neighbours(self) -> tuple[Served, ...]:
         """What clients ask of others, as far as there are no others."""
