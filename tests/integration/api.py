@@ -25,6 +25,7 @@ from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import CloudError
 from octavia_tx.interfaces import INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.tap.site import QuietSite
 from tests.integration.postgres import PostgresCase
@@ -97,6 +98,7 @@ class ApiCase(PostgresCase):
     identity: Any = NoAuth()
     network: Any = TwoSubnets()
     quotas: dict[str, int] = {}
+    bounds = Bounds()
 
     def providers(self) -> Providers:
         """Those who provide load balancers."""
@@ -114,6 +116,7 @@ class ApiCase(PostgresCase):
                 identity=self.identity,
                 preview=Preview(Renderer().render, providers),
                 quotas=self.quotas,
+                bounds=self.bounds,
             ),
             self.further,
         )
