@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from octavia_tx.cloud.binaries import find_haproxy
-from octavia_tx.wire.rest import peer_name
+from octavia_tx.wire.rest import CERTIFICATES, peer_name
 from tests.amphora_driver.gallery import AMPHORA
 
 PATIENCE: Final = 5.0  # seconds
@@ -43,7 +44,7 @@ def free_port(address: str) -> int:
 
 async def checked(path: Path) -> tuple[int, str]:
     """haproxy's exit code and words about a configuration. That there are no servers' states yet is none of them."""
-    arguments = ["-c", "-L", peer_name(AMPHORA), "-f", str(path)]
+    arguments = ["-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
     out, err, code = await getProcessOutputAndValue(find_haproxy(), arguments, os.environ)
     return code, without_states((out + err).decode())
 
@@ -52,6 +53,13 @@ def without_states(said: str) -> str:
     """haproxy 2.6 warns of a state file that isn't there."""
     lines = (line for line in said.splitlines() if "Can't open global server state file" not in line)
     return "\n".join(line for line in lines if line != "Warnings were found.")
+
+
+def place(directory: Path, certificates: Mapping[str, bytes]) -> None:
+    """Put files where haproxy, started in this directory, finds them."""
+    (directory / CERTIFICATES).mkdir(exist_ok=True)
+    for name, content in certificates.items():
+        (directory / CERTIFICATES / name).write_bytes(content)
 
 
 async def listens(address: str, port: int) -> bool:
@@ -81,9 +89,12 @@ class _Watch(ProcessProtocol):
 class HaproxyProcess:
     """A master and its workers; gone when the test is over."""
 
-    def __init__(self, case: TestCase, configuration: str, amphora_id: str) -> None:
+    def __init__(
+        self, case: TestCase, configuration: str, amphora_id: str, certificates: Mapping[str, bytes] | None = None
+    ) -> None:
         self._path = Path(case.mktemp()).absolute() / "haproxy.cfg"
         self._path.parent.mkdir()
+        place(self._path.parent, certificates or {})
         self._path.write_text(configuration)
         self._watch = _Watch()
         program = find_haproxy()
