@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from amphora.certificates import Certificates
 from amphora.fence import Fences, StaleFence
 from amphora.load_balancer import Absent, LoadBalancer, checksum
 from amphora.runner import CONFIGURATION, Program
@@ -36,7 +37,9 @@ class Changing(SynchronousTestCase):
         self.directory.mkdir(parents=True)
         self.fences = Fences(directory / "fences")
         program = Program("/bin/false", "peer")
-        self.load_balancer = LoadBalancer(Clock(), self.directory, program, self.fences, self.gate)
+        self.load_balancer = LoadBalancer(
+            Clock(), self.directory, program, self.fences, self.gate, Certificates(None, self.directory / "link")
+        )
 
     def place(self, text: str) -> None:
         (self.directory / CONFIGURATION).write_text(text)
