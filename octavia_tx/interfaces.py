@@ -18,6 +18,7 @@ from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
@@ -115,14 +116,16 @@ class IAmphoraDriver(Interface):
     def info(amphora: Amphora) -> Awaitable[AgentInfo]:
         """What its agent says of itself; the way to learn that an amphora is up."""
 
-    def apply(amphora: Amphora, tree: Tree, fence: int) -> Awaitable[None]:
+    def apply(amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> Awaitable[None]:
         """
         Make the amphora serve this tree, all of it and nothing more of this load balancer, without dropping a
         connection. When this returns, it does.
 
         @param tree: the living objects, with the VIP's address known.
         @param fence: the lease's number. An amphora never accepts a lower one than it has seen for the load balancer.
-        @raise ConfigurationRejected: haproxy refuses it; what ran before runs on.
+        @param secrets: what the tree's references to certificates stand for; see
+            L{references<octavia_tx.model.tls.references>}. New content alone is applied, too.
+        @raise ConfigurationRejected: haproxy refuses it, or a reference stands for nothing; what ran before runs on.
         @raise StaleFence: a newer controller was there.
         """
 

@@ -15,6 +15,7 @@ from octavia_tx.db import amphorae, flavors, load_balancers, members
 from octavia_tx.errors import AmphoraError, CloudError, Conflict
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 from octavia_tx.model.tree import Tree
@@ -241,7 +242,7 @@ class Apply(OfAmphora):
         amphora = situation.amphora(self.amphora_id)
         tree = await _wanted(situation, work)
         try:
-            await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
+            await work.means.driver.apply(amphora, tree.living(), work.lease.fence, Secrets())
         except AmphoraError:
             # An agent lives on for a while when its machine is taken away, and nothing that it says is to be believed.
             if await work.means.compute.find(amphora.id) is not None:
