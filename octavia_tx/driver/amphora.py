@@ -10,9 +10,10 @@ from zope.interface import implementer
 from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model import tls
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
-from octavia_tx.model.statuses import L7RuleType, MonitorType, Protocol
+from octavia_tx.model.statuses import MonitorType, Protocol
 from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
@@ -26,6 +27,9 @@ def _among(*words: str) -> Callable[[Any], bool]:
     return lambda value: value in words
 
 
+# haproxy speaks all versions between two, and wants to know the ciphers.
+_TLS: _Table = {"tls_versions": tls.in_a_row, "tls_ciphers": tls.are_known}
+
 # What an amphora can do, by kind of object: a field, and whether a value of it is supported. Fields that aren't here
 # are supported whatever they hold.
 _SUPPORTED: dict[type, tuple[str, _Table]] = {
@@ -36,21 +40,15 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     Listener: (
         "listener",
         {
-            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP),
-            "default_tls_container_ref": _empty,
-            "sni_container_refs": _empty,
-            "client_ca_tls_container_ref": _empty,
-            "client_crl_container_ref": _empty,
+            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TERMINATED_HTTPS),
+            **_TLS,
         },
     ),
     Pool: (
         "pool",
         {
             "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
-            "tls_enabled": _empty,
-            "tls_container_ref": _empty,
-            "ca_tls_container_ref": _empty,
-            "crl_container_ref": _empty,
+            **_TLS,
         },
     ),
     Member: ("member", {"vnic_type": _among("normal")}),
@@ -59,14 +57,7 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
         {"type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)},
     ),
     L7Policy: ("l7policy", {}),
-    L7Rule: (
-        "rule",
-        {
-            "type": _among(
-                L7RuleType.HOST_NAME, L7RuleType.PATH, L7RuleType.FILE_TYPE, L7RuleType.HEADER, L7RuleType.COOKIE
-            )
-        },
-    ),
+    L7Rule: ("rule", {}),
 }
 
 # What flavors may ask for, and yet not now: an option, whether a value of it is supported, and what is missing.
