@@ -18,6 +18,7 @@ from amphora.replacement import Replacement, replacements, uses
 
 _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}\.pem", re.ASCII).fullmatch
+_BEFORE: Final = ".before"
 _log = Logger()
 
 
@@ -86,7 +87,7 @@ class Certificates:
 
     def put(self, name: str, content: bytes) -> str:
         """
-        Put a file in place, for its owner alone to read. Gives its MD5.
+        Put a file in place, for its owner alone to read. Gives its MD5. The one before can be put L{back}.
 
         @raise BadName: it can't have that name.
         @raise NoMemory: it can't be kept.
@@ -94,6 +95,8 @@ class Certificates:
         path = self._path(name)
         _own(path.parent.parent)
         durable.make_directory(path.parent)
+        if path.exists() and not (before := _before(path)).exists():
+            before.hardlink_to(path)
         durable.write(path, content)
         return _digest(content)
 
@@ -123,14 +126,12 @@ class Certificates:
         @raise BadName: there can't be one of that name.
         """
         if self._directory is not None:
-            self._path(name).unlink(missing_ok=True)
+            for path in (self._path(name), _before(self._path(name))):
+                path.unlink(missing_ok=True)
 
     def digests(self) -> dict[str, str]:
         """The MD5 of each file, by its name."""
-        if self._directory is None or not self._directory.is_dir():
-            return {}
-        names = sorted(name for name in os.listdir(self._directory) if _NAME(name))
-        return {name: _digest(self.read(name)) for name in names}
+        return {path.name: _digest(path.read_bytes()) for path in self._all(".pem") if _NAME(path.name)}
 
     def replacements(self, configuration: bytes, loaded: Mapping[str, str]) -> tuple[Replacement, ...] | None:
         """
@@ -140,12 +141,20 @@ class Certificates:
         """
         return replacements(configuration.decode(errors="replace"), loaded, self.digests(), self.read)
 
-    def forget_unnamed(self, configuration: bytes) -> dict[str, str]:
+    def back(self) -> None:
+        """Put what haproxy has loaded in the place of what it doesn't accept."""
+        for before in self._all(_BEFORE):
+            before.replace(before.with_suffix(""))
+
+    def settle(self, configuration: bytes) -> dict[str, str]:
         """
-        Remove what a configuration has no use for, unless it names a whole directory.
+        haproxy has loaded these. Remove those before, and what its configuration has no use for, unless that names a
+        whole directory.
 
         @return: L{digests} of what is left.
         """
+        for before in self._all(_BEFORE):
+            before.unlink()
         names = {use.name for use in uses(configuration.decode(errors="replace"), self.read)}
         found = self.digests()
         if all(map(_NAME, names)):
@@ -166,12 +175,21 @@ class Certificates:
         if self._directory is not None and self._directory.is_dir():
             durable.remove_directory(self._directory)
 
+    def _all(self, suffix: str) -> list[Path]:
+        if self._directory is None:
+            return []
+        return sorted(self._directory.glob(f"*{suffix}"))
+
     def _path(self, name: str) -> Path:
         if not _NAME(name):
             raise BadName(f"{name[:80]!r} isn't a file's name of letters, digits, _, . and - that ends in .pem.")
         if self._directory is None:
             raise NoMemory
         return self._directory / name
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(path.name + _BEFORE)
 
 
 def _digest(content: bytes) -> str:

@@ -248,6 +248,7 @@ class LoadBalancer:
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
+            self.certificates.back()
             if is_new:
                 durable.remove_directory(self._directory)
             raise
@@ -267,7 +268,7 @@ class LoadBalancer:
         try:
             await action()
             if self.life.serves():
-                self._loaded.write(self.text(), self.certificates.forget_unnamed(self.text()))
+                self._loaded.write(self.text(), self.certificates.settle(self.text()))
         finally:
             self._runtime.look()
             await self._observer.after(self)
@@ -317,6 +318,7 @@ class LoadBalancer:
             await self._until_stopped(held)
         except ReloadRefused:
             self._holds.release(held)
+            self.certificates.back()
             if (loaded := self._loaded.configuration()) is not None:
                 durable.write(self._directory / CONFIGURATION, loaded)
             raise

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from OpenSSL import SSL, crypto
 
 from amphora.certificates import in_memory
-from octavia_tx.wire.rest import certificates_name
+from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
@@ -29,7 +29,6 @@ KNOWN: Final = {
 }
 _LISTEN: Final = re.compile(r"tcp:(?:port=)?(\d+)(?::interface=(\S+))?").fullmatch
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
-_MEMORY: Final = (Path("/dev/shm"), Path("/run"))  # noqa: S108 - whoever made a directory there is checked
 T = TypeVar("T")
 
 
@@ -176,8 +175,11 @@ class _Reader:
     def _certificates(self) -> Path | None:
         if "certificates" in self._document:
             return self._value("certificates", "directory", _directory)
-        name = certificates_name(str(self._document.get("amphora_id")))
-        return next((p / name for p in _MEMORY if p.is_dir() and in_memory(p) and os.access(p, os.W_OK)), None)
+        try:
+            places = certificates_directories(_identifier(self._document.get("amphora_id")))
+        except ValueError:
+            return None  # which is complained of already
+        return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
         pem, authority = self._beside("agent.pem"), self._beside("authority.pem")

@@ -19,7 +19,6 @@ from octavia_tx.model.tree import Tree
 _NAME_LENGTH: Final = 40
 _VERIFY: Final = {ClientAuthentication.OPTIONAL: Word("optional"), ClientAuthentication.MANDATORY: Word("required")}
 _VERSIONS: Final = {
-    "SSLv3": Word("SSLv3"),
     "TLSv1": Word("TLSv1.0"),
     "TLSv1.1": Word("TLSv1.1"),
     "TLSv1.2": Word("TLSv1.2"),
@@ -149,8 +148,10 @@ def _tls(
 
 def _versions(given: Sequence[str] | None, *, only_newest: bool) -> tuple[str, ...]:
     """@param only_newest: ciphers are chosen, and all of them are TLS 1.3's."""
-    if not tls.in_a_row(given):
-        raise Unrenderable(f"TLS versions {', '.join(given or ())!r} leave out one between two others.")
+    if not tls.can_be_spoken(given):
+        raise Unrenderable(
+            f"TLS versions {', '.join(given or ())!r} can't be spoken: one is unknown, or one between two is left out."
+        )
     spoken = tuple(each for each in tls.versions(given) if each == tls.ALL_VERSIONS[-1] or not only_newest)
     if not spoken:
         raise Unrenderable("The ciphers are TLS 1.3's, which isn't among the TLS versions.")

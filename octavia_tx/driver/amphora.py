@@ -27,8 +27,7 @@ def _among(*words: str) -> Callable[[Any], bool]:
     return lambda value: value in words
 
 
-# haproxy speaks all versions between two, and wants to know the ciphers.
-_TLS: _Table = {"tls_versions": tls.in_a_row, "tls_ciphers": tls.are_known}
+_TLS: _Table = {"tls_versions": tls.can_be_spoken, "tls_ciphers": tls.are_known}
 
 # What an amphora can do, by kind of object: a field, and whether a value of it is supported. Fields that aren't here
 # are supported whatever they hold.

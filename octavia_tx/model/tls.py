@@ -15,7 +15,8 @@ from octavia_tx.model.resources import Listener, Pool
 from octavia_tx.model.statuses import ClientAuthentication, Protocol
 from octavia_tx.model.tree import Tree
 
-ALL_VERSIONS: Final = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+ALL_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+"""Those that OpenSSL speaks as it is built nowadays, from the oldest to the newest."""
 VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 """Those that are spoken where the tenant says nothing."""
 ALPN: Final = ("h2", "http/1.1", "http/1.0")
@@ -28,10 +29,13 @@ def versions(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(version for version in ALL_VERSIONS if version in (given or VERSIONS))
 
 
-def in_a_row(given: Sequence[str] | None) -> bool:
-    """Whether no version between two that are asked for is left out: a client could be led past it to an older one."""
+def can_be_spoken(given: Sequence[str] | None) -> bool:
+    """
+    Whether just these versions can be: OpenSSL speaks each, and no version between two is left out, past which a client
+    could be led to an older one.
+    """
     asked = versions(given)
-    return "".join(asked) in "".join(ALL_VERSIONS)
+    return len(asked) == len(given or asked) and "".join(asked) in "".join(ALL_VERSIONS)
 
 
 def ciphers(given: str | None) -> tuple[str, str]:

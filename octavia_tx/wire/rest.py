@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Final
 
 API_VERSION: Final = "1.0"
@@ -13,9 +14,9 @@ FENCE_HEADER: Final = "X-Octavia-TX-Fence"
 REQUEST_ID_HEADER: Final = "X-Octavia-TX-Request-Id"
 
 
-def certificates_name(amphora_id: str) -> str:
-    """The directory of an amphora's certificates in a memory file system, which other amphorae may use as well."""
-    return f"octavia-tx-{amphora_id}"
+def certificates_directories(amphora_id: str) -> tuple[Path, ...]:
+    """Where an amphora's certificates lie: in the first of these that is in a memory file system. Others use it too."""
+    return tuple(Path(place) / f"octavia-tx-{amphora_id}" for place in ("/dev/shm", "/run"))  # noqa: S108 - checked
 
 
 # What an agent serves to controllers.

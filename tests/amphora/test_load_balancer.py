@@ -84,8 +84,12 @@ class Changing(SynchronousTestCase):
         self.place(
             "defaults\n    mode http\nfrontend one\n    bind a\n\n    # c\n    mode http\n"
             "frontend two\n    bind b\nbackend x\n    mode http\nfrontend three\n    mode tcp\n"
+            "frontend four\n    bind c ssl crt d\n    mode http\nfrontend five\n    mode http\n    bind c ssl crt d\n"
         )
-        self.assertEqual(self.load_balancer.listeners(), {"one": "HTTP", "two": "TCP", "three": "TCP"})
+        self.assertEqual(
+            self.load_balancer.listeners(),
+            {"one": "HTTP", "two": "TCP", "three": "TCP", "four": "TERMINATED_HTTPS", "five": "TERMINATED_HTTPS"},
+        )
 
     def test_the_checksum_is_the_md5_of_the_text(self) -> None:
         self.assertEqual(checksum(b""), "d41d8cd98f00b204e9800998ecf8427e")

@@ -260,9 +260,9 @@ class LimitTests(SynchronousTestCase):
         self.assertIn("UDP", self.refused(tree(listener(), pool(protocol="UDP"))))
 
     def test_versions_with_a_gap_are_refused(self) -> None:
-        self.assertIn("leave out", self.refused(tree(terminated(tls_versions=("TLSv1.1", "TLSv1.3")))))
+        self.assertIn("left out", self.refused(tree(terminated(tls_versions=("TLSv1.1", "TLSv1.3")))))
         gap = pool(tls_enabled=True, tls_versions=("TLSv1", "TLSv1.2"))
-        self.assertIn("leave out", self.refused(tree(listener(), gap)))
+        self.assertIn("left out", self.refused(tree(listener(), gap)))
 
     def test_ciphers_of_no_version_are_refused(self) -> None:
         shown = tree(terminated(tls_ciphers="TLS_AES_128_GCM_SHA256", tls_versions=("TLSv1.2",)))

@@ -14,7 +14,7 @@ from octavia_tx.model.certificates import Bundle
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 from tests.amphora_driver.secrets import AUTHORITY, bundle
 from tests.integration.agent_process import LB, AgentCase, free_address, real, run
-from tests.integration.tls_peers import Client
+from tests.integration.tls_peers import Client, TlsMember
 from tests.model.certificates import issue
 
 NAME = f"{'ab' * 20}.pem"
@@ -207,15 +207,21 @@ class Serving(CertificateCase):
         self.assertEqual((await self.shown(), self.workers()), ("two.example.com", before))
 
     @run
-    async def test_what_is_no_certificate_is_refused_and_the_one_before_serves_on(self) -> None:
+    async def test_where_haproxy_refuses_what_is_new_the_one_before_stays(self) -> None:
         await self.secure()
-        await self.put("-----BEGIN CERTIFICATE-----\nfish\n-----END CERTIFICATE-----\n")
-        answer = await self.act("reload")
-        self.assertEqual(answer.status, 500, answer.body)
-        self.assertEqual(await self.shown(), "one.example.com")
+        good = (await self.call("GET", self.path())).json
+        fish = "-----BEGIN CERTIFICATE-----\nfish\n-----END CERTIFICATE-----\n"
+        for ask, status in ((lambda: self.act("reload"), 500), (lambda: self.upload(self.secured()), 400)):
+            await self.put(fish)
+            await self.put(fish * 2)
+            answer = await ask()
+            self.assertEqual(answer.status, status, answer.body)
+            self.assertEqual((await self.call("GET", self.path())).json, good)
+            self.assertEqual(await self.shown(), "one.example.com")
         await self.put(made("two.example.com").pem)
         await self.act("reload")
         self.assertEqual(await self.shown(), "two.example.com")
+        self.assertEqual(self.files(), sorted([NAME, LIST]))
 
     @run
     async def test_no_key_is_ever_logged(self) -> None:
@@ -240,6 +246,32 @@ class Serving(CertificateCase):
         await self.secure()
         self.assertFalse(left.exists())
         self.assertEqual(await self.shown(), "one.example.com")
+
+
+class Members(CertificateCase):
+    """Spoken to by TLS."""
+
+    @run
+    async def test_one_that_comes_or_goes_needs_no_reload(self) -> None:
+        await self.start()
+        authority, revocations = AUTHORITY.pem, AUTHORITY.revoke()
+        for name, content in ((NAME, made("client").pem), (AUTHORITIES, authority), (REVOCATIONS, revocations)):
+            await self.put(content, name)
+        own = issue("member.example.com", AUTHORITY, names=("any.example.com",))
+        members = [TlsMember(self, own, AUTHORITY) for _ in range(2)]
+        words = (
+            f"id {{}} weight 1 ssl crt certificates/{NAME} sni ssl_fc_sni ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3 "
+            f"alpn http/1.1 verify required ca-file certificates/{AUTHORITIES} crl-file certificates/{REVOCATIONS}"
+        )
+        lines = [f"server {m.port} 127.0.0.1:{m.port} {words.format(m.port)}" for m in members]
+        before: list[int] = []
+        for wanted in ((lines[0],), lines, (lines[1],)):
+            frontend, _, _ = self.configuration().partition(b"    server ")
+            await self.serve(frontend + "".join(f"    {line}\n" for line in wanted).encode())
+            answers = [json.loads((await self.visit()).body) for _ in wanted]
+            self.assertEqual({answer["client"] for answer in answers}, {"client"})
+            before = before or self.workers()
+        self.assertEqual(self.workers(), before)
 
 
 class Pulled(CertificateCase):

@@ -17,11 +17,11 @@ class Words(SynchronousTestCase):
         self.assertEqual(tls.versions(None), tls.VERSIONS)
         self.assertEqual(tls.versions(()), tls.VERSIONS)
 
-    def test_a_gap_is_found(self) -> None:
-        for given in (None, (), ("TLSv1",), ("TLSv1.3", "TLSv1.2"), ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2")):
-            self.assertTrue(tls.in_a_row(given), given)
-        for given in (("TLSv1", "TLSv1.2"), ("TLSv1.1", "TLSv1.3"), ("SSLv3", "TLSv1.3")):
-            self.assertFalse(tls.in_a_row(given), given)
+    def test_a_gap_and_what_nobody_speaks_any_more_are_found(self) -> None:
+        for given in (None, (), ("TLSv1",), ("TLSv1.3", "TLSv1.2"), ("TLSv1", "TLSv1.1", "TLSv1.2")):
+            self.assertTrue(tls.can_be_spoken(given), given)
+        for given in (("TLSv1", "TLSv1.2"), ("TLSv1.1", "TLSv1.3"), ("SSLv3",), ("SSLv3", "TLSv1")):
+            self.assertFalse(tls.can_be_spoken(given), given)
 
     def test_suites_are_told_from_ciphers(self) -> None:
         self.assertEqual(tls.ciphers("TLS_A:B:!C:TLS_D"), ("TLS_A:TLS_D", "B:!C"))
