@@ -61,9 +61,11 @@ class AcceptanceTests(TestCase):
         text = RENDERER.render(shown, AMPHORA)
         if not text:
             return
-        path = Path(self.mktemp())
+        path = Path(self.mktemp()).absolute() / "haproxy.cfg"
+        path.parent.mkdir()
         path.write_text(text)
-        command = [find_haproxy(), "-c", "-L", peer_name(AMPHORA), "-f", str(path)]
+        place(path.parent, files(shown, secrets(shown)))
+        command = [find_haproxy(), "-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
         done = run(command, capture_output=True, text=True, timeout=10)
         self.assertEqual(done.returncode, 0, done.stderr + text)
         self.assertNotIn("WARNING", without_states(done.stderr))
