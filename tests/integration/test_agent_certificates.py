@@ -6,6 +6,10 @@ import json
 import stat
 from hashlib import md5
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.server import Site
 from twisted.web.static import Data
@@ -246,6 +250,40 @@ class Serving(CertificateCase):
         await self.secure()
         self.assertFalse(left.exists())
         self.assertEqual(await self.shown(), "one.example.com")
+
+
+HOSTS = ("a.example.com", "b.example.com", "c.example.com")
+
+
+class Sequences(CertificateCase):
+    timeout = 180
+
+    @run
+    async def test_after_any_changes_what_is_shown_is_what_was_put_and_only_the_list_needs_a_reload(self) -> None:
+        await self.start()
+        versions = [[bundle(issue(f"{n} {h}", AUTHORITY, names=(h,))) for n in range(3)] for h in HOSTS]
+        steps = st.lists(st.dictionaries(st.integers(0, 2), st.integers(0, 2), min_size=1), min_size=2, max_size=5)
+
+        @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(steps)
+        def course(steps: list[dict[int, int]]) -> None:
+            blockingCallFromThread(real, lambda: Deferred.fromCoroutine(self._course(steps, versions)))
+
+        await deferToThread(course)
+
+    async def _course(self, steps: list[dict[int, int]], versions: list[list[Bundle]]) -> None:
+        before: tuple[set[int], set[int]] = (set(), set())
+        for step in steps:
+            for host, version in step.items():
+                await self.put(versions[host][version].pem, f"{host}.pem")
+            await self.put("".join(f"certificates/{host}.pem\n" for host in sorted(step)), LIST)
+            await self.serve(self.secured())
+            shown = {host: await self.shown(HOSTS[host]) for host in step}
+            self.assertEqual(shown, {host: f"{version} {HOSTS[host]}" for host, version in step.items()})
+            self.assertEqual(self.files(), sorted([LIST, *(f"{host}.pem" for host in step)]))
+            if step.keys() == before[0]:
+                self.assertLessEqual(set(self.workers()), before[1])  # one of before may end just now
+            before = (set(step), set(self.workers()))
 
 
 class Members(CertificateCase):
