@@ -146,22 +146,21 @@ class Certificates:
         for before in self._all(_BEFORE):
             before.replace(before.with_suffix(""))
 
-    def settle(self, configuration: bytes) -> dict[str, str]:
+    def settle(self, configuration: bytes, loaded: Mapping[str, str]) -> dict[str, str]:
         """
-        haproxy has loaded these. Remove those before, and what its configuration has no use for, unless that names a
-        whole directory.
+        haproxy has loaded what is there. Remove what was before, and what its configuration has no use for any more,
+        unless that names a whole directory; what is new may be for a configuration that is still to come.
 
+        @param loaded: what it had before; see L{replacements}.
         @return: L{digests} of what is left.
         """
         for before in self._all(_BEFORE):
             before.unlink()
         names = {use.name for use in uses(configuration.decode(errors="replace"), self.read)}
-        found = self.digests()
         if all(map(_NAME, names)):
-            for name in found.keys() - names:
+            for name in loaded.keys() - names:
                 self.delete(name)
-            return {name: digest for name, digest in found.items() if name in names}
-        return found
+        return self.digests()
 
     def link(self) -> None:
         """Let haproxy find them, in the directory where it is started."""

@@ -268,7 +268,8 @@ class LoadBalancer:
         try:
             await action()
             if self.life.serves():
-                self._loaded.write(self.text(), self.certificates.settle(self.text()))
+                left = self.certificates.settle(self.text(), self._loaded.certificates())
+                self._loaded.write(self.text(), left)
         finally:
             self._runtime.look()
             await self._observer.after(self)
@@ -325,8 +326,7 @@ class LoadBalancer:
 
     def _running(self) -> str | None:
         """What haproxy goes by; C{None} where it doesn't serve."""
-        loaded = self._loaded.configuration() if self.life.serves() else None
-        return None if loaded is None else loaded.decode(errors="replace")
+        return self._loaded.text() if self.life.serves() else None
 
     async def _hold(self) -> list[int]:
         """Keep the worker until it has been heard to the end, where that's possible."""
@@ -361,9 +361,8 @@ class LoadBalancer:
     def _foresee(self) -> None:
         """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""
         if self.life.serves():
-            now = ports.bound((self._loaded.configuration() or b"").decode(errors="replace"))
-            found = ports.obstacles(ports.bound(self.text().decode(errors="replace")) - now)
-            if found:
+            now, wanted = self._loaded.text() or "", self.text().decode(errors="replace")
+            if found := ports.obstacles(ports.bound(wanted) - ports.bound(now)):
                 raise ReloadRefused("\n".join(found))
 
     async def _remove(self) -> None:

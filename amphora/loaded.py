@@ -27,6 +27,11 @@ class Loaded:
         except FileNotFoundError:
             return None
 
+    def text(self) -> str | None:
+        """The same, to be read."""
+        loaded = self.configuration()
+        return None if loaded is None else loaded.decode(errors="replace")
+
     def certificates(self) -> dict[str, str]:
         """The checksum of each file, by its name; of none where they aren't known."""
         try:

@@ -141,6 +141,13 @@ class Serving(CertificateCase):
         self.assertEqual(self.files(), sorted([OTHER, LIST]))
 
     @run
+    async def test_what_is_put_for_a_configuration_to_come_stays(self) -> None:
+        await self.secure()
+        await self.put(made("two.example.com").pem, OTHER)
+        await self.act("reload")
+        self.assertIn(OTHER, self.files())
+
+    @run
     async def test_a_configuration_without_its_files_is_refused(self) -> None:
         await self.start()
         answer = await self.upload(self.secured())
