@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -131,7 +130,7 @@ def _tls(
     passes_name: bool = False,
 ) -> Tls:
     suites, before = tls.ciphers(end.tls_ciphers)
-    spoken = _versions(end.tls_versions, only_newest=bool(suites and not before))
+    spoken = _versions(end)
     return Tls(
         certificate=certificate,
         authorities=authorities,
@@ -146,14 +145,13 @@ def _tls(
     )
 
 
-def _versions(given: Sequence[str] | None, *, only_newest: bool) -> tuple[str, ...]:
-    """@param only_newest: ciphers are chosen, and all of them are TLS 1.3's."""
+def _versions(end: Listener | Pool) -> tuple[str, ...]:
+    given = end.tls_versions
     if not tls.can_be_spoken(given):
         raise Unrenderable(
             f"TLS versions {', '.join(given or ())!r} can't be spoken: one is unknown, or one between two is left out."
         )
-    spoken = tuple(each for each in tls.versions(given) if each == tls.ALL_VERSIONS[-1] or not only_newest)
-    if not spoken:
+    if not (spoken := tls.spoken(given, end.tls_ciphers)):
         raise Unrenderable("The ciphers are TLS 1.3's, which isn't among the TLS versions.")
     return spoken
 

@@ -110,6 +110,7 @@ class AmphoraProvider:
         _check(tree.load_balancer)
         for child in tree.children():
             _check(child)
+        _check_rules(tree)
 
     async def provide(self, tree: Tree, terms: Terms) -> None:
         """Nothing: the controller does, with amphorae."""
@@ -129,3 +130,15 @@ def _check(value: Any) -> None:
         given = getattr(value, field)
         if not supported(given):
             raise IncompatibleConfiguration(f"{name}.{_ASKED_AS.get(field, field)}{_with(given)}.")
+    if isinstance(value, Listener | Pool) and not tls.spoken(value.tls_versions, value.tls_ciphers):
+        raise IncompatibleConfiguration(f"{name}.tls_ciphers that are of none of the tls_versions.")
+
+
+def _check_rules(tree: Tree) -> None:
+    """Rules about clients' certificates are of listeners that see any."""
+    protocols = {listener.id: listener.protocol for listener in tree.listeners}
+    seen = {policy.id: protocols.get(policy.listener_id) for policy in tree.l7policies}
+    for rule in tree.l7rules:
+        protocol = seen.get(rule.l7policy_id)
+        if rule.type in tls.RULES and protocol not in (None, Protocol.TERMINATED_HTTPS):
+            raise IncompatibleConfiguration(f"rule.type with the value {rule.type} and a listener of {protocol}.")

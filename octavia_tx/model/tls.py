@@ -12,7 +12,7 @@ from attrs import frozen
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import Listener, Pool
-from octavia_tx.model.statuses import ClientAuthentication, Protocol
+from octavia_tx.model.statuses import ClientAuthentication, L7RuleType, Protocol
 from octavia_tx.model.tree import Tree
 
 ALL_VERSIONS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -21,6 +21,8 @@ VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 """Those that are spoken where the tenant says nothing."""
 ALPN: Final = ("h2", "http/1.1", "http/1.0")
 """What a listener offers its clients where the tenant says nothing."""
+RULES: Final = frozenset({L7RuleType.SSL_CONN_HAS_CERT, L7RuleType.SSL_VERIFY_RESULT, L7RuleType.SSL_DN_FIELD})
+"""L7 rules about clients' certificates, which only a listener sees that terminates TLS."""
 _SUITE: Final = "TLS_"  # so begin the names of TLS 1.3's, which OpenSSL chooses by a list of their own
 
 
@@ -43,6 +45,12 @@ def ciphers(given: str | None) -> tuple[str, str]:
     names = [name for name in (given or "").split(":") if name]
     suites = [name for name in names if name.startswith(_SUITE)]
     return ":".join(suites), ":".join(name for name in names if name not in suites)
+
+
+def spoken(given: Sequence[str] | None, chosen: str | None) -> tuple[str, ...]:
+    """Those of the L{versions} that have any of the ciphers: where all of these are TLS 1.3's, none but it."""
+    suites, before = ciphers(chosen)
+    return tuple(each for each in versions(given) if each == ALL_VERSIONS[-1] or before or not suites)
 
 
 @lru_cache(maxsize=1000)

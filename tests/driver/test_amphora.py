@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model import tls
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import L7Policy
 from octavia_tx.model.statuses import L7RuleType
@@ -78,6 +79,8 @@ class AmphoraProviderTests(SynchronousTestCase):
         for ciphers in ("FISH", "TLS_FISH:HIGH"):
             self.refuses("listener.tls_ciphers", listeners=(listener(tls_ciphers=ciphers),))
         self.refuses("pool.tls_ciphers", pools=(pool(tls_ciphers="FISH"),))
+        apart = {"tls_ciphers": "TLS_AES_128_GCM_SHA256", "tls_versions": ("TLSv1.2",)}
+        self.refuses("pool.tls_ciphers that are of none", pools=(pool(**apart),))
 
     def test_it_has_any_number_of_vips_and_no_rules_for_them(self) -> None:
         self.check(load_balancer=evolve(BALANCER, additional_vips=({"ip_address": "192.0.2.9"},)))
@@ -85,9 +88,15 @@ class AmphoraProviderTests(SynchronousTestCase):
         self.refuses("vip_sg_ids", load_balancer=evolve(BALANCER, vip_sg_ids=("g",)))
         self.refuses("member.request_sriov", members=(member("192.0.2.2", vnic_type="direct"),))
 
-    def test_its_rules_look_at_requests_and_certificates(self) -> None:
+    def test_its_rules_look_at_requests_and_where_it_sees_them_at_certificates(self) -> None:
+        front, secured = listener(), listener("TERMINATED_HTTPS", default_tls_container_ref="secret")
         for kind in L7RuleType:
-            self.check(listeners=(listener(),), l7policies=(policy(),), l7rules=(rule(kind),))
+            asked = {"l7policies": (policy(),), "l7rules": (rule(kind),)}
+            self.check(listeners=(secured,), **asked)
+            if kind in tls.RULES:
+                self.refuses(f"rule.type with the value {kind} and a listener of HTTP", listeners=(front,), **asked)
+            else:
+                self.check(listeners=(front,), **asked)
 
     def test_what_a_flavor_asks_for_and_nothing_here_can_do_is_refused_by_name(self) -> None:
         for option, given in (("loadbalancer_topology", "ACTIVE_STANDBY"), ("front_end", "L3"), ("sriov_vip", True)):

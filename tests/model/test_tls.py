@@ -23,6 +23,13 @@ class Words(SynchronousTestCase):
         for given in (("TLSv1", "TLSv1.2"), ("TLSv1.1", "TLSv1.3"), ("SSLv3",), ("SSLv3", "TLSv1")):
             self.assertFalse(tls.can_be_spoken(given), given)
 
+    def test_ciphers_of_one_version_alone_leave_no_other(self) -> None:
+        suite = "TLS_AES_128_GCM_SHA256"
+        self.assertEqual(tls.spoken(None, None), tls.VERSIONS)
+        self.assertEqual(tls.spoken(None, f"{suite}:HIGH"), tls.VERSIONS)
+        self.assertEqual(tls.spoken(None, suite), ("TLSv1.3",))
+        self.assertEqual(tls.spoken(("TLSv1.2",), suite), ())
+
     def test_suites_are_told_from_ciphers(self) -> None:
         self.assertEqual(tls.ciphers("TLS_A:B:!C:TLS_D"), ("TLS_A:TLS_D", "B:!C"))
         self.assertEqual(tls.ciphers(None), ("", ""))
