@@ -8,7 +8,7 @@ from hashlib import md5
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.server import Site
@@ -257,6 +257,35 @@ class Serving(CertificateCase):
         await self.secure()
         self.assertFalse(left.exists())
         self.assertEqual(await self.shown(), "one.example.com")
+
+
+class UnderLoad(CertificateCase):
+    @run
+    async def test_nobody_is_refused_while_certificates_and_their_list_change(self) -> None:
+        await self.start()
+        failed: list[object] = []
+        asked, going = 0, True
+
+        async def ask() -> None:
+            nonlocal asked
+            client = Client(self)
+            while going:
+                heard = await client.ask(self.vip, self.vip_port)
+                asked += 1
+                if heard is None or heard.status != 200:
+                    failed.append(heard)
+
+        asking: list[Deferred[None]] = []
+        for number in range(12):
+            await self.put(made(f"{number}.example.com").pem)
+            await self.put(f"certificates/{NAME}\n" + "#\n" * (number // 4), LIST)
+            await self.serve(self.secured())
+            asking = asking or [Deferred.fromCoroutine(ask()) for _ in range(3)]
+            self.assertEqual(await self.shown(), f"{number}.example.com")
+        going = False
+        await gatherResults(asking)
+        self.assertEqual(failed, [])
+        self.assertGreater(asked, 12)
 
 
 HOSTS = ("a.example.com", "b.example.com", "c.example.com")
