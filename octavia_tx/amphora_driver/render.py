@@ -28,12 +28,18 @@ TEMPLATE: Final = "haproxy/haproxy.cfg.j2"
 _LARGEST: Final = 2**31 - 1
 
 # A listener's mode is also that of its pools: haproxy looks into HTTP only where the tenant asked for it.
-_MODES: Final = {Protocol.HTTP: Word("http"), Protocol.HTTPS: Word("tcp"), Protocol.TCP: Word("tcp")}
+_MODES: Final = {
+    Protocol.HTTP: Word("http"),
+    Protocol.HTTPS: Word("tcp"),
+    Protocol.TCP: Word("tcp"),
+    Protocol.PROMETHEUS: Word("http"),
+}
 _PROXY: Final = {Protocol.PROXY: Word("send-proxy"), Protocol.PROXYV2: Word("send-proxy-v2")}
-_POOL_PROTOCOLS: Final = {
+_POOL_PROTOCOLS: Final[dict[Protocol, set[Protocol]]] = {
     Protocol.HTTP: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.HTTPS: {Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.TCP: {Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.PROMETHEUS: set(),
 }
 _MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO}
 _HEADERS: Final = {"X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}

@@ -36,7 +36,7 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     Listener: (
         "listener",
         {
-            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP),
+            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROMETHEUS),
             "default_tls_container_ref": _empty,
             "sni_container_refs": _empty,
             "client_ca_tls_container_ref": _empty,

@@ -238,12 +238,13 @@ class LimitTests(SynchronousTestCase):
         return str(self.assertRaises(Unrenderable, render, shown))
 
     def test_a_listener_of_another_protocol_is_refused(self) -> None:
-        for protocol in ("UDP", "SCTP", "TERMINATED_HTTPS", "PROMETHEUS"):
+        for protocol in ("UDP", "SCTP", "TERMINATED_HTTPS"):
             self.assertIn(protocol, self.refused(tree(listener(protocol=protocol))))
 
     def test_a_pool_that_does_not_fit_its_listener_is_refused(self) -> None:
         self.assertIn("HTTPS", self.refused(tree(listener(), pool(protocol="HTTPS"))))
         self.assertIn("UDP", self.refused(tree(listener(), pool(protocol="UDP"))))
+        self.assertIn("PROMETHEUS", self.refused(tree(listener(protocol="PROMETHEUS"), pool())))
 
     def test_tls_to_members_is_refused(self) -> None:
         self.assertIn("TLS", self.refused(tree(listener(), pool(tls_enabled=True))))

@@ -7,17 +7,19 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import treq
 from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, quoteStringArgument, serverFromString
 from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent
@@ -57,7 +59,7 @@ def without_states(said: str) -> str:
 async def listens(address: str, port: int) -> bool:
     """Whether a connection is accepted there."""
     try:
-        client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=1), Protocol())
+        client = await connectProtocol(HostnameEndpoint(reactor, address, port, timeout=1), Protocol())
     except ConnectError:
         return False
     client.transport.abortConnection()
@@ -117,8 +119,23 @@ class HaproxyProcess:
         return self._watch.ended.addTimeout(PATIENCE, reactor)
 
 
+@frozen
+class Asked:
+    """What a member was asked, and when."""
+
+    method: str
+    path: str
+    version: str
+    seconds: float
+
+
 class MemberServer:
-    """A web server that says its name; gone when the test is over."""
+    """
+    A web server that says its name; gone when the test is over.
+
+    @ivar statuses: of paths that have one of their own.
+    @ivar silent: paths that get no answer.
+    """
 
     class _Name(Resource):
         isLeaf = True
@@ -128,25 +145,42 @@ class MemberServer:
             self._server = server
 
         def render(self, request: IRequest) -> bytes | int:
+            path = request.uri.decode()
+            self._server.asked.append(
+                Asked(request.method.decode(), path, request.clientproto.decode(), reactor.seconds())
+            )
             self._server.hosts.append(request.getHeader("host"))
             self._server.headers.append(request.requestHeaders)
             if self._server.hangs_up:
                 request.transport.abortConnection()
                 return NOT_DONE_YET
-            request.setResponseCode(self._server.status)
+            if path in self._server.silent:
+                return NOT_DONE_YET
+            for cookie in self._server.cookies:
+                request.responseHeaders.addRawHeader("Set-Cookie", cookie)
+            request.setResponseCode(self._server.statuses.get(path, self._server.status))
             return self._server.name.encode()
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.status = 200
         self.hangs_up = False
+        self.statuses: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.cookies: list[str] = []
+        self.asked: list[Asked] = []
         self.hosts: list[str | None] = []
         self.headers: list[Headers] = []
         self.port = 0
 
-    async def start(self, case: TestCase) -> MemberServer:
-        """Listen on a port of 127.0.0.1."""
-        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(self._Name(self)))
+    async def start(self, case: TestCase, address: str = "127.0.0.1", tls: CertificateOptions | None = None) -> Self:
+        """Listen on a port of its own."""
+        site = Site(self._Name(self))
+        if tls is not None:
+            site = TLSMemoryBIOFactory(tls, False, site)
+        self._listening = await serverFromString(reactor, f"tcp:0:interface={quoteStringArgument(address)}").listen(
+            site
+        )
         self.port = self._listening.getHost().port
         case.addCleanup(self.stop)
         return self
@@ -190,7 +224,7 @@ class _Exchange(Protocol):
 
 async def exchange(address: str, port: int, request: bytes) -> Answer:
     """Send a request as it is, and hear all that comes until the connection ends."""
-    client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
+    client = await connectProtocol(HostnameEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
     client.received.addTimeout(PATIENCE, reactor)
     head, _, body = (await client.received).partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
