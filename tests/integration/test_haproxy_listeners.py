@@ -138,7 +138,7 @@ class StreamTests(TrafficCase):
 
     def _at_rest(self) -> bool:
         self.before = sum(len(server.connections) for server in self.members)
-        return not any(each.connected for server in self.members for each in server.connections)
+        return not any(each.is_open for server in self.members for each in server.connections)
 
     def _connected(self, patience: float) -> Deferred[None]:
         async def seen() -> None:

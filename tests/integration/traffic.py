@@ -65,6 +65,10 @@ class Connection(Protocol):
             (_, awaited), self._awaited = self._awaited, None
             awaited.callback(self.received)
 
+    @property
+    def is_open(self) -> bool:
+        return not self.ended.called
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.ended.callback(None)
 
@@ -115,7 +119,7 @@ class RawServer(Factory):
     async def _stop(self, listening: Any) -> None:
         await listening.stopListening()
         for each in self.connections:
-            if each.connected:
+            if each.is_open:
                 each.end()
                 await each.ended
 
@@ -176,7 +180,7 @@ class TrafficCase(TestCase):
         return client
 
     async def _ended(self, client: Connection) -> None:
-        if client.connected:
+        if client.is_open:
             client.end()
             await client.ended
 
