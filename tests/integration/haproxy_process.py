@@ -7,13 +7,19 @@ import os
 import signal
 import socket
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import treq
 from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, quoteStringArgument, serverFromString
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    connectProtocol,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.ssl import CertificateOptions
@@ -56,10 +62,16 @@ def without_states(said: str) -> str:
     return "\n".join(line for line in lines if line != "Warnings were found.")
 
 
+def endpoint(address: str, port: int, timeout: float = PATIENCE, source: tuple[str, int] | None = None) -> Any:
+    """How to connect there."""
+    kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+    return kind(reactor, address, port, timeout, source)
+
+
 async def listens(address: str, port: int) -> bool:
     """Whether a connection is accepted there."""
     try:
-        client = await connectProtocol(HostnameEndpoint(reactor, address, port, timeout=1), Protocol())
+        client = await connectProtocol(endpoint(address, port, timeout=1), Protocol())
     except ConnectError:
         return False
     client.transport.abortConnection()
@@ -178,9 +190,8 @@ class MemberServer:
         site = Site(self._Name(self))
         if tls is not None:
             site = TLSMemoryBIOFactory(tls, False, site)
-        self._listening = await serverFromString(reactor, f"tcp:0:interface={quoteStringArgument(address)}").listen(
-            site
-        )
+        where = serverFromString(reactor, f"tcp:0:interface={quoteStringArgument(address)}")
+        self._listening = await where.listen(site)
         self.port = self._listening.getHost().port
         case.addCleanup(self.stop)
         return self
@@ -224,7 +235,7 @@ class _Exchange(Protocol):
 
 async def exchange(address: str, port: int, request: bytes) -> Answer:
     """Send a request as it is, and hear all that comes until the connection ends."""
-    client = await connectProtocol(HostnameEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
+    client = await connectProtocol(endpoint(address, port), _Exchange(request))
     client.received.addTimeout(PATIENCE, reactor)
     head, _, body = (await client.received).partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")

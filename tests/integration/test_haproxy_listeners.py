@@ -15,9 +15,9 @@ from twisted.internet.ssl import CertificateOptions
 
 from octavia_tx.model.resources import AdditionalVip
 from octavia_tx.model.tree import Tree
-from tests.amphora_driver.gallery import listener, pool, tree
+from tests.amphora_driver.gallery import listener, pool
 from tests.integration.haproxy_process import MemberServer, ask, free_port, listens
-from tests.integration.traffic import RENDERER, VIP, Connection, RawServer, TrafficCase, certificate
+from tests.integration.traffic import VIP, Connection, RawServer, TrafficCase, certificate
 
 SOON = 2.0  # seconds; a default time-out is longer
 TCP = {"protocol": "TCP", "pool_fields": {"protocol": "TCP"}}
@@ -209,7 +209,7 @@ class StreamTests(TrafficCase):
 
 
 class StateTests(TrafficCase):
-    """admin_state_up of what others' tests don't have: listeners and load balancers."""
+    """Where a listener listens, if at all, and whom it serves with."""
 
     async def test_a_disabled_listener_listens_nowhere_while_others_do(self) -> None:
         shown = self.tree()
@@ -233,6 +233,3 @@ class StateTests(TrafficCase):
 
     def _of(self, shown: Tree, front: Any, **parts: Any) -> Tree:
         return evolve(shown, listeners=(front,), **parts)
-
-    def test_a_disabled_load_balancer_has_no_haproxy(self) -> None:
-        self.assertEqual(RENDERER.render(tree(listener(), admin_state_up=False), "any"), "")

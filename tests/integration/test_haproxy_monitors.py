@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.tree import Tree
@@ -133,11 +134,13 @@ class TcpTests(TrafficCase):
     """Monitors of TCP."""
 
     async def test_whoever_accepts_a_connection_is_up(self) -> None:
-        mute, gone = await RawServer("mute").start(self), await MemberServer("gone").start(self)
+        mute, gone = await RawServer("not HTTP\r\n\r\n").start(self), await MemberServer("gone").start(self)
         await gone.stop()
         ports = [{"monitor_port": server.port} for server in (mute, gone)]
         await self.running(self.with_members(self.tree(checking("TCP")), *ports))
         await self.until_served_by("first", "third")
+        await deferLater(reactor, QUICK["delay"] + 0.2)  # By then each has been checked.
+        self.assertEqual(set(await self.names(6)), {"first", "third"})
 
     async def test_members_of_the_proxy_protocol_are_checked_without_it_at_a_port_of_their_own(self) -> None:
         judge = await MemberServer("judge").start(self)

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ServerEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
@@ -32,6 +32,7 @@ from tests.integration.haproxy_process import (
     HaproxyProcess,
     MemberServer,
     ask,
+    endpoint,
     exchange,
     free_port,
 )
@@ -174,8 +175,7 @@ class TrafficCase(TestCase):
     async def connect(self, source: str | None = None, source_port: int = 0, address: str = VIP) -> Connection:
         """A client that has said nothing yet; it leaves when the test is over."""
         bound = (source, source_port) if source else None
-        endpoint = HostnameEndpoint(reactor, address, self.port, PATIENCE, bound)
-        client: Connection = await connectProtocol(endpoint, Connection())
+        client: Connection = await connectProtocol(endpoint(address, self.port, source=bound), Connection())
         self.addCleanup(self._ended, client)
         return client
 
