@@ -34,15 +34,17 @@ _HTTP: Final = Word("http")
 _MODES: Final = {
     Protocol.HTTP: _HTTP,
     Protocol.TERMINATED_HTTPS: _HTTP,
+    Protocol.PROMETHEUS: _HTTP,
     Protocol.HTTPS: Word("tcp"),
     Protocol.TCP: Word("tcp"),
 }
 _PROXY: Final = {Protocol.PROXY: Word("send-proxy"), Protocol.PROXYV2: Word("send-proxy-v2")}
-_POOL_PROTOCOLS: Final = {
+_POOL_PROTOCOLS: Final[dict[Protocol, set[Protocol]]] = {
     Protocol.HTTP: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.TERMINATED_HTTPS: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.HTTPS: {Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.TCP: {Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.PROMETHEUS: set(),
 }
 _MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO}
 _HEADERS: Final = {Protocol.TERMINATED_HTTPS: {*FORWARDED_HEADERS, *CERTIFICATE_HEADERS}}

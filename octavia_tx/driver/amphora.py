@@ -39,7 +39,9 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     Listener: (
         "listener",
         {
-            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TERMINATED_HTTPS),
+            "protocol": _among(
+                Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TERMINATED_HTTPS, Protocol.PROMETHEUS
+            ),
             **_TLS,
         },
     ),

@@ -162,10 +162,13 @@ class _AmphoraDriverTests(TestCase):
 
     async def test_a_tree_with_nothing_enabled_is_not_served(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1, NONE)
-        disabled = evolve(tree, listeners=(evolve(tree.listeners[0], admin_state_up=False),))
-        await self.driver.apply(self.amphora, disabled, 1, NONE)
-        self.assertEqual(await self.listening(), (False, False, False, False))
+        for disabled in (
+            evolve(tree, listeners=(evolve(tree.listeners[0], admin_state_up=False),)),
+            evolve(tree, load_balancer=evolve(tree.load_balancer, admin_state_up=False)),
+        ):
+            await self.driver.apply(self.amphora, tree, 1, NONE)
+            await self.driver.apply(self.amphora, disabled, 1, NONE)
+            self.assertEqual(await self.listening(), (False, False, False, False))
         await self.driver.apply(self.amphora, evolve(tree, listeners=()), 1, NONE)
         await self.driver.apply(self.amphora, tree, 1, NONE)
         self.assertEqual(await self.listening(), (True, False, False, False))

@@ -45,6 +45,7 @@ POOL_PROTOCOLS: Final = {
     Protocol.TERMINATED_HTTPS: (Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2),
     Protocol.HTTPS: (Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
     Protocol.TCP: (Protocol.TCP, Protocol.HTTP, Protocol.HTTPS, Protocol.PROXY, Protocol.PROXYV2),
+    Protocol.PROMETHEUS: (),
 }
 MONITOR_TYPES: Final = (MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)
 L7_RULE_TYPES: Final = (
@@ -354,14 +355,10 @@ def trees(draw: DrawFn) -> Tree:
     for number in draw(st.lists(ports, max_size=3, unique=True)) or draw(st.lists(ports, max_size=1)):
         protocol = draw(st.sampled_from(list(POOL_PROTOCOLS)))
         shared = [pool for pool in parts["pools"] if pool.protocol in POOL_PROTOCOLS[protocol]]
-        pool = draw(st.sampled_from([None, *shared])) or draw(
-            st.none()
-            | pools(
-                protocol=draw(st.sampled_from(POOL_PROTOCOLS[protocol])),
-                **draw(st.just({}) | tls_to_members()),
-                **here,
-            )
-        )
+        pool = draw(st.sampled_from([None, *shared]))
+        if pool is None and POOL_PROTOCOLS[protocol]:
+            more = draw(st.just({}) | tls_to_members())
+            pool = draw(st.none() | pools(protocol=draw(st.sampled_from(POOL_PROTOCOLS[protocol])), **more, **here))
         if pool is not None and pool not in parts["pools"]:
             parts["pools"].append(pool)
             parts["members"] += draw(st.lists(members(pool_id=pool.id, **here), max_size=4))

@@ -173,6 +173,9 @@ def gallery() -> dict[str, Tree]:
             member(2, 2, backup=True),
             monitor("HTTPS", 2, domain_name="www.example.com", http_version=1.1),
         ),
+        "prometheus": tree(
+            *http, listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None, connection_limit=2)
+        ),
         "without_pool": tree(listener(default_pool_id=None)),
         "without_member": tree(listener(), pool()),
         "https_and_tcp": tree(
@@ -247,6 +250,7 @@ def gallery() -> dict[str, Tree]:
                 timeout_tcp_inspect=500,
             ),
             pool(), member(1), monitor("TCP", delay=10**9, timeout=0),
+            listener(2, protocol="TCP", timeout_tcp_inspect=500), pool(2, protocol="TCP"), member(2, 2),
         ),
         "shared_pool": tree(listener(1), listener(2, default_pool_id=_id(3, 1)), pool(), member(1)),
         "l7_rules": tree(

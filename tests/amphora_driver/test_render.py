@@ -252,12 +252,13 @@ class LimitTests(SynchronousTestCase):
         return str(self.assertRaises(Unrenderable, render, shown))
 
     def test_a_listener_of_another_protocol_is_refused(self) -> None:
-        for protocol in ("UDP", "SCTP", "PROMETHEUS"):
+        for protocol in ("UDP", "SCTP"):
             self.assertIn(protocol, self.refused(tree(listener(protocol=protocol))))
 
     def test_a_pool_that_does_not_fit_its_listener_is_refused(self) -> None:
         self.assertIn("HTTPS", self.refused(tree(listener(), pool(protocol="HTTPS"))))
         self.assertIn("UDP", self.refused(tree(listener(), pool(protocol="UDP"))))
+        self.assertIn("PROMETHEUS", self.refused(tree(listener(protocol="PROMETHEUS"), pool())))
 
     def test_versions_with_a_gap_are_refused(self) -> None:
         self.assertIn("left out", self.refused(tree(terminated(tls_versions=("TLSv1.1", "TLSv1.3")))))

@@ -43,7 +43,7 @@ class AmphoraProviderTests(SynchronousTestCase):
         verifyObject(IProviderDriver, self.provider)
 
     def test_it_balances_http_and_tcp(self) -> None:
-        for protocol in ("HTTP", "HTTPS", "TCP"):
+        for protocol in ("HTTP", "HTTPS", "TCP", "PROMETHEUS"):
             self.check(listeners=(listener(protocol),))
         for protocol in ("HTTP", "HTTPS", "TCP", "PROXY", "PROXYV2"):
             self.check(pools=(pool(protocol),))
@@ -52,7 +52,7 @@ class AmphoraProviderTests(SynchronousTestCase):
         self.check(members=(member("192.0.2.2", backup=True),))
 
     def test_it_does_not_balance_other_protocols(self) -> None:
-        for protocol in ("UDP", "SCTP", "PROMETHEUS"):
+        for protocol in ("UDP", "SCTP"):
             self.refuses("listener.protocol", listeners=(listener("HTTP"), listener(protocol)))
         for protocol in ("UDP", "SCTP"):
             self.refuses("pool.protocol", pools=(pool(protocol),))

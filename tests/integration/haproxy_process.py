@@ -8,17 +8,25 @@ import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import treq
 from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    connectProtocol,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent
@@ -62,10 +70,16 @@ def place(directory: Path, certificates: Mapping[str, bytes]) -> None:
         (directory / CERTIFICATES / name).write_bytes(content)
 
 
+def endpoint(address: str, port: int, timeout: float = PATIENCE, source: tuple[str, int] | None = None) -> Any:
+    """How to connect there."""
+    kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+    return kind(reactor, address, port, timeout, source)
+
+
 async def listens(address: str, port: int) -> bool:
     """Whether a connection is accepted there."""
     try:
-        client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=1), Protocol())
+        client = await connectProtocol(endpoint(address, port, timeout=1), Protocol())
     except ConnectError:
         return False
     client.transport.abortConnection()
@@ -128,8 +142,23 @@ class HaproxyProcess:
         return self._watch.ended.addTimeout(PATIENCE, reactor)
 
 
+@frozen
+class Asked:
+    """What a member was asked, and when."""
+
+    method: str
+    path: str
+    version: str
+    seconds: float
+
+
 class MemberServer:
-    """A web server that says its name; gone when the test is over."""
+    """
+    A web server that says its name; gone when the test is over.
+
+    @ivar statuses: of paths that have one of their own.
+    @ivar silent: paths that get no answer.
+    """
 
     class _Name(Resource):
         isLeaf = True
@@ -139,25 +168,41 @@ class MemberServer:
             self._server = server
 
         def render(self, request: IRequest) -> bytes | int:
+            path = request.uri.decode()
+            self._server.asked.append(
+                Asked(request.method.decode(), path, request.clientproto.decode(), reactor.seconds())
+            )
             self._server.hosts.append(request.getHeader("host"))
             self._server.headers.append(request.requestHeaders)
             if self._server.hangs_up:
                 request.transport.abortConnection()
                 return NOT_DONE_YET
-            request.setResponseCode(self._server.status)
+            if path in self._server.silent:
+                return NOT_DONE_YET
+            for cookie in self._server.cookies:
+                request.responseHeaders.addRawHeader("Set-Cookie", cookie)
+            request.setResponseCode(self._server.statuses.get(path, self._server.status))
             return self._server.name.encode()
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.status = 200
         self.hangs_up = False
+        self.statuses: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.cookies: list[str] = []
+        self.asked: list[Asked] = []
         self.hosts: list[str | None] = []
         self.headers: list[Headers] = []
         self.port = 0
 
-    async def start(self, case: TestCase) -> MemberServer:
-        """Listen on a port of 127.0.0.1."""
-        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(self._Name(self)))
+    async def start(self, case: TestCase, address: str = "127.0.0.1", tls: CertificateOptions | None = None) -> Self:
+        """Listen on a port of its own."""
+        site = Site(self._Name(self))
+        if tls is not None:
+            site = TLSMemoryBIOFactory(tls, False, site)
+        where = serverFromString(reactor, f"tcp:0:interface={quoteStringArgument(address)}")
+        self._listening = await where.listen(site)
         self.port = self._listening.getHost().port
         case.addCleanup(self.stop)
         return self
@@ -201,7 +246,7 @@ class _Exchange(Protocol):
 
 async def exchange(address: str, port: int, request: bytes) -> Answer:
     """Send a request as it is, and hear all that comes until the connection ends."""
-    client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
+    client = await connectProtocol(endpoint(address, port), _Exchange(request))
     client.received.addTimeout(PATIENCE, reactor)
     head, _, body = (await client.received).partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
