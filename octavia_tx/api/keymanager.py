@@ -83,7 +83,8 @@ async def _show_secret(call: Call) -> Answer:
     only(call.arguments)
     async with call.parts.database.transaction(read_only=True) as tx:
         found = await _found(call, tx, vault.secrets, "Secret")
-    return Answer(200, barbican.secret(found, _url(call)))
+        using = await vault.consumers(tx, found.id)
+    return Answer(200, _secret_with_consumers(found, using, _url(call)))
 
 
 async def _payload(call: Call) -> Answer:
@@ -326,7 +327,7 @@ _CONTAINED = an_object(container_ref=TEXT)
 ROUTES = (
     _many(_SECRETS, barbican.SECRET_SHAPE),
     Route("POST", "secrets", _told(_store), _document("Store a secret", _STORED, **_new(SECRET))),
-    Route("GET", "secrets/<id>", _told(_show_secret), _document("Show a secret", barbican.SECRET_SHAPE)),
+    Route("GET", "secrets/<id>", _told(_show_secret), _document("Show a secret", barbican.SECRET_WITH_CONSUMERS)),
     Route(
         "GET",
         "secrets/<id>/payload",

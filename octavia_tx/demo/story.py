@@ -221,8 +221,8 @@ def _clouds(directory: Path) -> Path:
 
 def clouds_yaml(stage: Stage) -> str:
     """
-    A cloud named C{octavia-tx} for the C{openstack} client and the SDK: this endpoint, and no authentication. Barbican's
-    commands know of one endpoint alone, and so have a cloud of their own.
+    A cloud named C{octavia-tx} for the C{openstack} client and the SDK: this endpoint, and no authentication.
+    Barbican's commands know of one endpoint alone, and so have a cloud of their own.
     """
     return f"""clouds:
   octavia-tx:

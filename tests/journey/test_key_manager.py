@@ -32,8 +32,10 @@ class CommandTests(ClientCase):
         held = " ".join(f"--secret {name}={reference}" for name, reference in stored.items())
         container = (await keys.ask(f"secret container create --type certificate --name both {held}"))["Container href"]
         self.assertIn("/key-manager/v1/containers/", container)
-        shown = await keys.ask(f"secret container get {container}")
-        self.assertEqual(shown["Name"], "both")
+        # What has a date in it, the client can't write as JSON.
+        shown = await keys.do(f"secret container get {container} -f value")
+        self.assertIn("both", shown)
+        self.assertIn(stored["private_key"], shown)
         self.assertEqual(
             (await keys.ask(f"secret get {stored['certificate']} --payload"))["Payload"].strip(),
             made.certificate.decode().strip(),
@@ -42,7 +44,7 @@ class CommandTests(ClientCase):
         kind = "--payload-content-type application/octet-stream --payload-content-encoding base64"
         bundle = await self.store(keys, f"{kind} --payload {payload}")
         copy = directory / "copy.p12"
-        await keys.do(f"secret get {bundle} --file {copy}")
+        await keys.do(f"secret get {bundle} -t application/octet-stream --file {copy}")
         self.assertEqual(copy.read_bytes(), made.pkcs12)
         self.assertEqual(len(await keys.ask("secret list")), 3)
         await keys.do(f"secret container delete {container}")
@@ -79,16 +81,12 @@ class SdkTests(SdkCase):
         found = await self.call(self.keeper.get_container, container.container_id)
         self.assertEqual((found.name, found.secret_refs), ("both", held))
         self.assertEqual(len(await self.call(self.keeper.secrets)), 2)
-        await self.call(self.keeper.delete_container, container)
+        await self.call(self.keeper.delete_container, container.container_id)
         for secret in secrets.values():
-            await self.call(self.keeper.delete_secret, secret)
+            await self.call(self.keeper.delete_secret, secret.secret_id)
         self.assertEqual(await self.call(self.keeper.secrets), [])
-        try:
-            await self.call(self.keeper.get_secret, container.container_id)
-        except exceptions.NotFoundException as error:
-            self.assertIn("not found", str(error))
-        else:
-            self.fail("It is there still.")
+        with self.assertRaises(exceptions.NotFoundException):
+            await self.call(self.keeper.get_container, container.container_id)
 
     async def store(self, content: bytes, media: str) -> Any:
         given: dict[str, Any] = (
