@@ -213,11 +213,22 @@ _CONTAINERS = _Kind(
 )
 
 
+_PAGE: dict[str, Schema] = {
+    "limit": {"type": "integer", "minimum": _MOST.lowest, "maximum": _MOST.highest},
+    "offset": {"type": "integer", "minimum": _FIRST.lowest, "maximum": _FIRST.highest},
+}
+
+
+def _page(asked: dict[str, str]) -> slice:
+    """The part of a list that is asked for."""
+    first = _FIRST.decode(asked.get("offset", 0), "offset")
+    return slice(first, first + _MOST.decode(asked.get("limit", _MOST.highest), "limit"))
+
+
 def _listing(kind: _Kind) -> Verb:
     async def listing(call: Call) -> Answer:
-        asked = only(call.arguments, *kind.filters, "limit", "offset")
-        first = _FIRST.decode(asked.get("offset", 0), "offset")
-        most = _MOST.decode(asked.get("limit", _MOST.highest), "limit")
+        asked = only(call.arguments, *kind.filters, *_PAGE)
+        page = _page(asked)
         project_id = call.project(None, kind.path)
         async with call.parts.database.transaction(read_only=True) as tx:
             found = [
@@ -225,9 +236,8 @@ def _listing(kind: _Kind) -> Verb:
                 for each in await kind.rows.find(tx, project_id=project_id)
                 if all(str(getattr(each, kind.filters[name])) == asked[name] for name in kind.filters & asked.keys())
             ]
-            page = found[first : first + most]
             # Who uses a secret isn't shown in a list; of a container it is.
-            shown = [await _shown(kind, tx, each, _url(call)) for each in page]
+            shown = [await _shown(kind, tx, each, _url(call)) for each in found[page]]
         return Answer(200, {kind.path: shown, "total": len(found)})
 
     return listing
@@ -241,11 +251,11 @@ async def _shown(kind: _Kind, tx: Transaction, value: Any, url: str) -> Shape:
 
 def _list_consumers(kind: _Kind) -> Verb:
     async def listing(call: Call) -> Answer:
-        only(call.arguments, "limit", "offset")
+        page = _page(only(call.arguments, *_PAGE))
         async with call.parts.database.transaction(read_only=True) as tx:
             found = await _found(call, tx, kind.rows, kind.title)
             using = [kind.shown_consumer(each) for each in await vault.consumers(tx, found.id)]
-        return Answer(200, {"consumers": using, "total": len(using)})
+        return Answer(200, {"consumers": using[page], "total": len(using)})
 
     return listing
 
@@ -291,14 +301,13 @@ def _document(summary: str, shows: Schema | None, **more: Any) -> Document:
 
 def _consumers(kind: _Kind, shape: Schema) -> tuple[Route, ...]:
     path = f"{kind.path}/<id>/consumers"
-    page: dict[str, Schema] = {"limit": INTEGER, "offset": INTEGER}
     takes = {"takes": kind.consumer, "creates": True, "bare": True}
     return (
         Route(
             "GET",
             path,
             _told(_list_consumers(kind)),
-            _document(f"{kind.title}: tell who uses it", barbican.CONSUMERS, arguments=page),
+            _document(f"{kind.title}: tell who uses it", barbican.CONSUMERS, arguments=_PAGE),
         ),
         Route("POST", path, _told(_noting(kind, vault.register)), _document("Note a user", shape, **takes)),
         Route("DELETE", path, _told(_noting(kind, vault.unregister)), _document("Forget a user", shape, **takes)),
@@ -306,12 +315,8 @@ def _consumers(kind: _Kind, shape: Schema) -> tuple[Route, ...]:
 
 
 def _many(kind: _Kind, shape: Schema) -> Route:
-    page: dict[str, Schema] = {
-        "limit": {"type": "integer", "minimum": _MOST.lowest, "maximum": _MOST.highest},
-        "offset": {"type": "integer", "minimum": 0, "maximum": _FIRST.highest},
-    }
     shows = an_object(**{kind.path: a_list(shape), "total": INTEGER})
-    about = _document(f"List {kind.path}", shows, arguments={**dict.fromkeys(kind.filters, TEXT), **page})
+    about = _document(f"List {kind.path}", shows, arguments={**dict.fromkeys(kind.filters, TEXT), **_PAGE})
     return Route("GET", kind.path, _told(_listing(kind)), about)
 
 
