@@ -62,6 +62,19 @@ class Vault:
             return None
         return {held.name: held.secret_id for held in found.secrets}
 
+    async def reseal(self) -> int:
+        """Seal everything with the newest key, so that older ones may go; how much that was."""
+        async with self._database.transaction(read_only=True) as tx:
+            ids = [secret.id for secret in await secrets.find(tx) if secret.sealed is not None]
+        for id in ids:
+            async with self._database.transaction() as tx:
+                await secrets.lock(tx, id)
+                found = await secrets.get(tx, id)
+                if found is not None and found.sealed is not None:
+                    sealed = self._seal.close(id, self._seal.open(id, found.sealed))
+                    await secrets.update(tx, evolve(found, sealed=sealed))
+        return len(ids)
+
     async def register(self, stored: Stored, consumer: Consumer) -> None:
         """Note who uses it."""
         async with self._database.transaction() as tx:

@@ -39,6 +39,7 @@ from octavia_tx.controller.preview import Preview
 from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
+from octavia_tx.db.vault import Vault
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.entry_points import load_providers
 from octavia_tx.driver.registry import Providers
@@ -170,6 +171,10 @@ class Parts:
             application_credential_secret=settings.application_credential_secret,
         )
 
+    def vault(self, database: Database) -> Vault:
+        """The embedded store of secrets."""
+        return keeping.vault(self.settings, database, self._state())
+
     async def certificates(self, database: Database) -> Kept:
         """Who keeps tenants' certificates."""
         manager: ICertificateManager | None = None
@@ -177,7 +182,7 @@ class Parts:
         if self.settings.certificates.manager == "barbican":
             manager = await keeping.barbican(self.reactor, self.settings, self._credentials(), self.stack)
         else:
-            vault = keeping.vault(self.settings, database, self._state())
+            vault = self.vault(database)
             manager = CertificateManager(vault)
         return Kept(None if self.settings.amphora.driver == "noop" else manager, vault)
 

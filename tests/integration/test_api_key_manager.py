@@ -5,9 +5,13 @@ from __future__ import annotations
 from base64 import b64encode
 from uuid import uuid4
 
+from cryptography.fernet import Fernet
 from twisted.logger import LogEvent, globalLogPublisher
 
-from octavia_tx.testing.certificates import Material
+from octavia_tx.cloud.keyring import Keyring
+from octavia_tx.db import vault
+from octavia_tx.db.vault import Vault
+from octavia_tx.testing.certificates import PROJECT, Material
 from tests.integration.api import UNKNOWN, Reply
 from tests.integration.key_manager import KEYS, KeyManagerCase
 
@@ -149,6 +153,21 @@ class SecretTests(_Keys):
         held = [{"name": "certificate", "secret_ref": f"/v1/{path}"}]
         given = {"type": "certificate", "secret_refs": held}
         self.assertEqual(self.refusal(await self.keys("POST", "containers", given, project="other"))[0], 400)
+
+
+class KeyTests(_Keys):
+    async def test_after_resealing_older_keys_may_go(self) -> None:
+        old, new = Fernet.generate_key(), Fernet.generate_key()
+        path, _empty = await self.stored(**TEXT), await self.stored()
+        secret = path.rpartition("/")[2]
+        both = Vault(self.database, Keyring((new, old)))
+        async with self.database.transaction() as tx:
+            found = await vault.secrets.get(tx, secret)
+            assert found is not None
+            sealed = Vault(self.database, Keyring((old,))).filled(found, b"open sesame", "text/plain")
+            await vault.secrets.update(tx, sealed)
+        self.assertEqual(await both.reseal(), 1)
+        self.assertEqual(await Vault(self.database, Keyring((new,))).payload(secret, PROJECT), b"open sesame")
 
 
 class ContainerTests(_Keys):
