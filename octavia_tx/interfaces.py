@@ -18,8 +18,9 @@ from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.caller import Caller, Presented
-from octavia_tx.model.certificates import Secrets
+from octavia_tx.model.certificates import Bundle, Secrets
 from octavia_tx.model.flavor import Terms
+from octavia_tx.model.references import Consumer
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import Credential, Role
@@ -153,6 +154,41 @@ class IAmphoraDriver(Interface):
 
         @raise StaleFence: a newer controller was there.
         """
+
+
+class ICertificateManager(Interface):
+    """
+    Where tenants keep certificates, keys and lists. A I{reference} names a container or a secret there by its URL, of
+    which only the end is looked at: C{…/containers/ID} or C{…/secrets/ID}.
+
+    No private key is in what these calls raise, nor in anything's C{repr}. What they raise of C{RequestError} names the
+    field C{where} that refers to it.
+    """
+
+    def bundle(reference: str, project_id: str, where: str) -> Awaitable[Bundle]:
+        """
+        A certificate with its key, out of a certificate container, or out of a secret that is a PKCS12 file.
+
+        @param project_id: whose load balancer refers to it.
+        @raise ReferenceMissing: it isn't there, or isn't to be seen by that project.
+        @raise ReferenceDenied: its owner doesn't let us read it.
+        @raise InvalidInput: it is something else, can't be read, or the key is another certificate's.
+        """
+
+    def secret(reference: str, project_id: str, where: str) -> Awaitable[bytes]:
+        """
+        The content of a secret, as it was stored; the rest as for L{bundle}.
+
+        @raise ReferenceMissing: it isn't there, or isn't to be seen by that project.
+        @raise ReferenceDenied: its owner doesn't let us read it.
+        @raise InvalidInput: the reference isn't a secret's.
+        """
+
+    def register(reference: str, consumer: Consumer) -> Awaitable[None]:
+        """Tell whoever keeps it that it is used. What isn't there: no error."""
+
+    def unregister(reference: str, consumer: Consumer) -> Awaitable[None]:
+        """Tell that it isn't used any more. Never told of, or gone meanwhile: no error."""
 
 
 class IIdentity(Interface):

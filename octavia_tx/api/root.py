@@ -212,6 +212,8 @@ class Api:
             expected=_expected(served, front.said(request, b"If-Match")),
             last_event=front.said(request, b"Last-Event-ID"),
             rehearsal=rehearsal,
+            media=getattr(request, "media", None),
+            coding=front.said(request, b"Content-Encoding"),
             body=b"" if served.route.method == "GET" else front.read_body(request),
         )
 
