@@ -8,14 +8,14 @@ from typing import ClassVar, NoReturn
 from attrs import evolve, frozen
 
 from octavia_tx.controller import lifecycle
+from octavia_tx.controller.secrets import digests, secrets_of
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import OfAmphora, OfLoadBalancer, Replan
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae, flavors, load_balancers, members
+from octavia_tx.db import amphorae, certificates, flavors, load_balancers, members
 from octavia_tx.errors import AmphoraError, CloudError, Conflict
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Amphora, Vip
-from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 from octavia_tx.model.tree import Tree
@@ -241,18 +241,20 @@ class Apply(OfAmphora):
         """
         amphora = situation.amphora(self.amphora_id)
         tree = await _wanted(situation, work)
+        secrets = await secrets_of(tree.living(), work.means.certificates)
         try:
-            await work.means.driver.apply(amphora, tree.living(), work.lease.fence, Secrets())
+            await work.means.driver.apply(amphora, tree.living(), work.lease.fence, secrets)
         except AmphoraError:
             # An agent lives on for a while when its machine is taken away, and nothing that it says is to be believed.
             if await work.means.compute.find(amphora.id) is not None:
                 raise
             work.doubted = True
             raise Replan("The amphora's machine is gone.") from None
-        revision = tree.load_balancer.revision
+        load_balancer, revision = tree.load_balancer, tree.load_balancer.revision
         async with work.recording(self.name) as tx:
             await amphorae.record(tx, amphora.id, applied_revision=revision)
-            await load_balancers.applied(tx, tree.load_balancer.id, revision, tree)
+            await load_balancers.applied(tx, load_balancer.id, revision, tree)
+            await certificates.pushed(tx, load_balancer.id, load_balancer.project_id, digests(secrets))
         return _served(situation, tree).having(evolve(amphora, applied_revision=revision))
 
 

@@ -46,7 +46,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         else settings.health.listen.reachable(settings.health.listen.port)
     )
     kept = await parts.certificates(database)
-    url = parts.amphora_api(authority, database, renderer)
+    url = parts.amphora_api(authority, database, renderer, kept)
     boots = BootMaterial(
         authority,
         authority.heartbeat_key,

@@ -19,6 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver, renderable
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.channel import Limits
@@ -278,10 +279,10 @@ class Parts:
         keys = neighbours.key_manager() if self.settings.certificates.manager == "embedded" else ()
         return networks + keys + (neighbours.identity() if self.settings.api.auth == "noauth" else ())
 
-    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
+    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer, kept: Kept) -> str:
         """The API for amphorae; gives its URL."""
         settings = self.settings.amphora_api
-        api = AmphoraApi(database, renderer.render)
+        api = AmphoraApi(database, renderer.render, files, kept.manager)
         tls = MutualTLS(authority.issue(*_CONTROLLER), Peer(role=Role.AMPHORA))
         self._renewed(authority, tls.renew)
         port = self._listen(
