@@ -22,7 +22,7 @@ from octavia_tx.testing.strategies import trees
 from octavia_tx.wire.rest import peer_name
 from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, monitor, tree
 from tests.amphora_driver.secrets import secrets
-from tests.integration.haproxy_process import MemberServer, ask, checked, free_port, place, without_states
+from tests.integration.haproxy_process import MemberServer, ask, checked, place, without_states
 from tests.integration.traffic import RENDERER, VIP, TrafficCase
 
 
@@ -86,7 +86,7 @@ class TrafficTests(TrafficCase):
             statuses = {status for status, _ in await self.answers(20)}
             self.assertEqual(statuses, {200}, algorithm)
             self.members.append(await MemberServer("another").start(self))
-            self.port = free_port(VIP)
+            self.another()
 
     async def test_a_member_that_hangs_up_costs_no_get_and_is_asked_nothing_unsafe_twice(self) -> None:
         self.members[0].hangs_up = True

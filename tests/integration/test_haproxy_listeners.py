@@ -54,7 +54,7 @@ class HttpTests(TrafficCase):
             ({"X-Forwarded-Proto": "True"}, [None, None, "http"]),
             ({}, [None, None, None]),
         ):
-            self.port = free_port(VIP)
+            self.another()
             await self.running(evolve(self.tree(insert_headers=wanted), members=self.tree().members[:1]))
             await ask(VIP, self.port, "127.0.0.9")
             sent = self.members[0].headers[-1]
@@ -126,7 +126,7 @@ class StreamTests(TrafficCase):
 
     async def test_a_member_is_asked_for_when_the_client_spoke_or_the_time_to_inspect_is_over(self) -> None:
         for wait, silent in ((60_000, True), (100, False)):
-            self.port = free_port(VIP)
+            self.another()
             await self.running(self.tree(**TCP, timeout_tcp_inspect=wait))
             await self.until_true(self._at_rest)
             client = await self.connect()
@@ -184,7 +184,7 @@ class StreamTests(TrafficCase):
             (("2001:db8::/32", "127.0.0.0/30", "127.0.1.1/32"), {VIP, "127.0.1.1"}),
             ((), {VIP, "127.0.1.1", "127.0.2.1", "::1"}),
         ):
-            self.port = free_port(VIP)
+            self.another()
             shown = self.tree(**TCP, allowed_cidrs=allowed)
             further = (AdditionalVip(ip_address="::1"),)
             shown = evolve(shown, load_balancer=evolve(shown.load_balancer, additional_vips=further))

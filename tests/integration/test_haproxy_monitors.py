@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.tree import Tree
 from tests.amphora_driver.gallery import monitor
-from tests.integration.haproxy_process import Asked, MemberServer, free_port
+from tests.integration.haproxy_process import Asked, MemberServer
 from tests.integration.traffic import VIP, RawServer, TrafficCase, certificate
 
 PATH = "/check"
@@ -33,7 +33,7 @@ class HttpTests(TrafficCase):
     async def anew(self) -> None:
         """Members that weren't asked yet, and a port for another haproxy."""
         self.members = [await MemberServer(name).start(self) for name in ("first", "second", "third")]
-        self.port = free_port(VIP)
+        self.another()
 
     async def test_the_method_the_path_and_the_version_are_those_of_the_monitor(self) -> None:
         for method, version in (("GET", 1.0), ("HEAD", 1.1), ("OPTIONS", 1.0), ("POST", 1.1), ("DELETE", 1.0)):
@@ -41,6 +41,13 @@ class HttpTests(TrafficCase):
             await self.until_true(self.checks)
             found = self.checks()[0]
             self.assertEqual((found.method, found.version), (method, f"HTTP/{version}"))
+            await self.anew()
+
+    async def test_a_path_comes_as_it_was_given(self) -> None:
+        for path in ("/it's/$HOME", "/a?b=%20c&d=(e)*!;f=~g,h@i:j", "/''/%25", "/-f"):
+            await self.running(self.tree(checking("HTTP", url_path=path)))
+            await self.until_true(lambda: self.members[0].asked)
+            self.assertEqual(self.members[0].asked[0].path, path)
             await self.anew()
 
     async def test_the_host_is_the_domain_name_else_the_vip_if_the_version_needs_one(self) -> None:
@@ -63,7 +70,7 @@ class HttpTests(TrafficCase):
         ):
             for server, status in zip(self.members, statuses, strict=True):
                 server.statuses[PATH] = status
-            self.port = free_port(VIP)
+            self.another()
             await self.running(self.tree(checking("HTTP", expected_codes=codes)))
             await self.until_served_by(*up)
 
@@ -93,7 +100,7 @@ class HttpTests(TrafficCase):
     async def test_a_disabled_monitor_takes_nobody_out(self) -> None:
         self.members[0].statuses[PATH] = 500
         for enabled, names in ((True, ("second", "third")), (False, ("first", "second", "third"))):
-            self.port = free_port(VIP)
+            self.another()
             await self.running(self.tree(checking("HTTP", admin_state_up=enabled)))
             await self.until_served_by(*names)
 

@@ -77,6 +77,15 @@ class PersistenceTests(TrafficCase):
         self.assertEqual(await self.asked(4, f"Cookie: SESSION=of-{name}"), {first.body})
         self.assertEqual(len(await self.asked(3, f"Cookie: OTHER=o-{name}")), 3)
 
+    async def test_by_a_cookie_of_any_name(self) -> None:
+        for name in ("it's", "a#b", "100%", "a|b", "`x`", "!", "-i", "a.b"):
+            self.another()
+            for server in self.members:
+                server.cookies = [f"{name}=of-{server.name}"]
+            await self.tied("APP_COOKIE", name)
+            first = (await self.get()).body
+            self.assertEqual(await self.asked(3, f"Cookie: {name}=of-{first.decode()}"), {first}, name)
+
     async def test_a_member_without_weight_keeps_whom_it_has_and_gets_nobody_new(self) -> None:
         shown = await self.tied("HTTP_COOKIE", weight=0)
         self.assertEqual(await self.asked(6), {b"second", b"third"})
@@ -115,7 +124,7 @@ class StreamTests(TrafficCase):
 
     async def spoken(self, listened: str, protocol: str, sent: bytes, length: int) -> bytes:
         """What a member is told first."""
-        self.port = free_port(VIP)
+        self.another()
         shown = self.tree(protocol=listened, pool_fields={"protocol": protocol})
         await self.running(evolve(shown, members=shown.members[:1]))
         self.members[0].speaks = False

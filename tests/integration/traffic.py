@@ -135,9 +135,13 @@ class TrafficCase(TestCase):
     server: Any = MemberServer
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.port = free_port(VIP)
-        self.amphora_id = str(uuid4())  # of this test alone, also where several run at once
+        self.another()
         self.members = [await self.server(name).start(self) for name in ("first", "second", "third")]
+
+    def another(self) -> None:
+        """Leave the haproxies that run to themselves: the next one has a port and an amphora of its own."""
+        self.port = free_port(VIP)
+        self.amphora_id = str(uuid4())
 
     def listener(self, **fields: Any) -> Listener:
         return listener(protocol_port=self.port, **fields)
