@@ -125,7 +125,7 @@ class IAmphoraDriver(Interface):
         @param tree: the living objects, with the VIP's address known.
         @param fence: the lease's number. An amphora never accepts a lower one than it has seen for the load balancer.
         @param secrets: what the tree's references to certificates stand for; see
-            L{references<octavia_tx.model.tls.references>}. New content alone is applied, too.
+            L{references<octavia_tx.model.handshake.references>}. New content alone is applied, too.
         @raise ConfigurationRejected: haproxy refuses it, or a reference stands for nothing; what ran before runs on.
         @raise StaleFence: a newer controller was there.
         """

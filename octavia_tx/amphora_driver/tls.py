@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from octavia_tx.amphora_driver.grammar import Unrenderable, Word, alpn, ciphers, tls_file
-from octavia_tx.model import tls
+from octavia_tx.model import handshake
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener, Pool
 from octavia_tx.model.statuses import ClientAuthentication, Protocol
@@ -57,15 +57,15 @@ def front(listener: Listener) -> Tls | None:
 
     @raise Unrenderable: haproxy can't do what is asked.
     """
-    if listener.protocol is not Protocol.TERMINATED_HTTPS:
+    if not handshake.certificates(listener):
+        if listener.protocol is Protocol.TERMINATED_HTTPS:
+            raise Unrenderable(f"Listener {listener.id} has no certificate.")
         return None
-    if not tls.certificates(listener):
-        raise Unrenderable(f"Listener {listener.id} has no certificate.")
     asked = listener.client_authentication
-    authorities = tls.client_authorities(listener)
+    authorities = handshake.client_authorities(listener)
     if asked is not ClientAuthentication.NONE and authorities is None:
         raise Unrenderable(f"Listener {listener.id} asks for clients' certificates, and names no authority.")
-    offered = tls.ALPN if listener.alpn_protocols is None else listener.alpn_protocols
+    offered = handshake.ALPN if listener.alpn_protocols is None else listener.alpn_protocols
     return _tls(
         listener,
         certificate=tls_file(_list_name(listener)),
@@ -104,7 +104,7 @@ def files(tree: Tree, secrets: Secrets) -> dict[str, bytes]:
     @param tree: the living objects.
     @raise Unrenderable: a reference stands for nothing.
     """
-    needed = tls.references(tree)
+    needed = handshake.references(tree)
     if missing := needed.missing(secrets):
         raise Unrenderable(
             f"Load balancer {tree.load_balancer.id} can't be rendered: there's no certificate for "
@@ -114,7 +114,7 @@ def files(tree: Tree, secrets: Secrets) -> dict[str, bytes]:
     found |= {_name("authorities", each): secrets.authorities[each] for each in needed.authorities}
     found |= {_name("revocations", each): secrets.revocations[each] for each in needed.revocations}
     for listener in tree.listeners:
-        if listener.admin_state_up and (shown := tls.certificates(listener)):
+        if listener.admin_state_up and (shown := handshake.certificates(listener)):
             found[_list_name(listener)] = "".join(f"{_path('bundles', each)}\n" for each in shown)
     return {name: text.encode() for name, text in found.items()}
 
@@ -129,7 +129,7 @@ def _tls(
     alpn: Word | None,
     passes_name: bool = False,
 ) -> Tls:
-    suites, before = tls.ciphers(end.tls_ciphers)
+    suites, before = handshake.ciphers(end.tls_ciphers)
     spoken = _versions(end)
     return Tls(
         certificate=certificate,
@@ -147,11 +147,11 @@ def _tls(
 
 def _versions(end: Listener | Pool) -> tuple[str, ...]:
     given = end.tls_versions
-    if not tls.can_be_spoken(given):
+    if not handshake.can_be_spoken(given):
         raise Unrenderable(
             f"TLS versions {', '.join(given or ())!r} can't be spoken: one is unknown, or one between two is left out."
         )
-    if not (spoken := tls.spoken(given, end.tls_ciphers)):
+    if not (spoken := handshake.spoken(given, end.tls_ciphers)):
         raise Unrenderable("The ciphers are TLS 1.3's, which isn't among the TLS versions.")
     return spoken
 

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model import tls
+from octavia_tx.model import handshake
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, Protocol
@@ -27,7 +27,7 @@ def _among(*words: str) -> Callable[[Any], bool]:
     return lambda value: value in words
 
 
-_TLS: _Table = {"tls_versions": tls.can_be_spoken, "tls_ciphers": tls.are_known}
+_TLS: _Table = {"tls_versions": handshake.can_be_spoken, "tls_ciphers": handshake.are_known}
 
 # What an amphora can do, by kind of object: a field, and whether a value of it is supported. Fields that aren't here
 # are supported whatever they hold.
@@ -132,7 +132,7 @@ def _check(value: Any) -> None:
         given = getattr(value, field)
         if not supported(given):
             raise IncompatibleConfiguration(f"{name}.{_ASKED_AS.get(field, field)}{_with(given)}.")
-    if isinstance(value, Listener | Pool) and not tls.spoken(value.tls_versions, value.tls_ciphers):
+    if isinstance(value, Listener | Pool) and not handshake.spoken(value.tls_versions, value.tls_ciphers):
         raise IncompatibleConfiguration(f"{name}.tls_ciphers that are of none of the tls_versions.")
 
 
@@ -142,5 +142,5 @@ def _check_rules(tree: Tree) -> None:
     seen = {policy.id: protocols.get(policy.listener_id) for policy in tree.l7policies}
     for rule in tree.l7rules:
         protocol = seen.get(rule.l7policy_id)
-        if rule.type in tls.RULES and protocol not in (None, Protocol.TERMINATED_HTTPS):
+        if rule.type in handshake.RULES and protocol not in (None, Protocol.TERMINATED_HTTPS):
             raise IncompatibleConfiguration(f"rule.type with the value {rule.type} and a listener of {protocol}.")

@@ -12,7 +12,7 @@ from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationR
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
 from octavia_tx.model.certificates import Secrets
-from octavia_tx.model.tls import references
+from octavia_tx.model.handshake import references
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
 

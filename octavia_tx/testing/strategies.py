@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-from octavia_tx.model import regex, tls
+from octavia_tx.model import handshake, regex
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
@@ -146,8 +146,8 @@ def persistences() -> SearchStrategy[SessionPersistence | None]:
 
 
 references: Final = st.sampled_from([f"https://secrets.example.com/{name}" for name in ("one", "two", "three")])
-_ALPN: Final = st.lists(st.sampled_from(tls.ALPN), max_size=3, unique=True)
-_VERSIONS: Final = st.sampled_from([tls.ALL_VERSIONS[i:j] for i in range(4) for j in range(i + 1, 5)])
+_ALPN: Final = st.lists(st.sampled_from(handshake.ALPN), max_size=3, unique=True)
+_VERSIONS: Final = st.sampled_from([handshake.ALL_VERSIONS[i:j] for i in range(4) for j in range(i + 1, 5)])
 _CIPHERS: Final = st.one_of(
     st.sampled_from(["HIGH", "HIGH:!aNULL:@SECLEVEL=1", "ECDHE-ECDSA-AES128-GCM-SHA256", "ALL:TLS_AES_128_GCM_SHA256"]),
     st.just(":".join(("TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"))),
@@ -158,7 +158,7 @@ _CIPHERS: Final = st.one_of(
 def tls_words(draw: DrawFn) -> dict[str, Any]:
     """What a listener and a pool may both say of TLS."""
     versions, ciphers = draw(st.none() | _VERSIONS), draw(st.none() | _CIPHERS)
-    if versions is not None and tls.VERSIONS[-1] not in versions:
+    if versions is not None and handshake.VERSIONS[-1] not in versions:
         ciphers = draw(st.none() | st.just("HIGH"))
     return {"tls_versions": versions, "tls_ciphers": ciphers, "alpn_protocols": draw(st.none() | _ALPN)}
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from octavia_tx.model.certificates import Bundle, Secrets, from_parts
-from octavia_tx.model.tls import references
+from octavia_tx.model.handshake import references
 from octavia_tx.model.tree import Tree
 from tests.model.certificates import Issued, issue
 

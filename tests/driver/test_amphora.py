@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
-from octavia_tx.model import tls
+from octavia_tx.model import handshake
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import L7Policy
 from octavia_tx.model.statuses import L7RuleType
@@ -93,7 +93,7 @@ class AmphoraProviderTests(SynchronousTestCase):
         for kind in L7RuleType:
             asked = {"l7policies": (policy(),), "l7rules": (rule(kind),)}
             self.check(listeners=(secured,), **asked)
-            if kind in tls.RULES:
+            if kind in handshake.RULES:
                 self.refuses(f"rule.type with the value {kind} and a listener of HTTP", listeners=(front,), **asked)
             else:
                 self.check(listeners=(front,), **asked)

@@ -97,15 +97,15 @@ class References:
 
 def certificates(listener: Listener) -> tuple[str, ...]:
     """The references of the certificates that a listener shows; the first to whoever names no host, or another."""
-    if listener.protocol is not Protocol.TERMINATED_HTTPS:
+    if listener.protocol not in (Protocol.TERMINATED_HTTPS, Protocol.PROMETHEUS):
         return ()
     return tuple(dict.fromkeys(filter(None, (listener.default_tls_container_ref, *listener.sni_container_refs))))
 
 
 def client_authorities(listener: Listener) -> str | None:
     """The reference of the authorities of a listener's clients, if these may or must show certificates."""
-    asked = listener.protocol is Protocol.TERMINATED_HTTPS and listener.client_authentication
-    return listener.client_ca_tls_container_ref if asked not in (False, ClientAuthentication.NONE) else None
+    asked = certificates(listener) and listener.client_authentication is not ClientAuthentication.NONE
+    return listener.client_ca_tls_container_ref if asked else None
 
 
 def references(tree: Tree) -> References:

@@ -5,34 +5,34 @@ from __future__ import annotations
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.model import tls
+from octavia_tx.model import handshake
 from octavia_tx.model.certificates import Secrets
-from octavia_tx.model.tls import References, references
+from octavia_tx.model.handshake import References, references
 from tests.amphora_driver.gallery import gallery, listener, pool, secret, terminated, tree
 
 
 class Words(SynchronousTestCase):
     def test_versions_are_in_their_order(self) -> None:
-        self.assertEqual(tls.versions(("TLSv1.3", "TLSv1.1")), ("TLSv1.1", "TLSv1.3"))
-        self.assertEqual(tls.versions(None), tls.VERSIONS)
-        self.assertEqual(tls.versions(()), tls.VERSIONS)
+        self.assertEqual(handshake.versions(("TLSv1.3", "TLSv1.1")), ("TLSv1.1", "TLSv1.3"))
+        self.assertEqual(handshake.versions(None), handshake.VERSIONS)
+        self.assertEqual(handshake.versions(()), handshake.VERSIONS)
 
     def test_a_gap_and_what_nobody_speaks_any_more_are_found(self) -> None:
         for given in (None, (), ("TLSv1",), ("TLSv1.3", "TLSv1.2"), ("TLSv1", "TLSv1.1", "TLSv1.2")):
-            self.assertTrue(tls.can_be_spoken(given), given)
+            self.assertTrue(handshake.can_be_spoken(given), given)
         for given in (("TLSv1", "TLSv1.2"), ("TLSv1.1", "TLSv1.3"), ("SSLv3",), ("SSLv3", "TLSv1")):
-            self.assertFalse(tls.can_be_spoken(given), given)
+            self.assertFalse(handshake.can_be_spoken(given), given)
 
     def test_ciphers_of_one_version_alone_leave_no_other(self) -> None:
         suite = "TLS_AES_128_GCM_SHA256"
-        self.assertEqual(tls.spoken(None, None), tls.VERSIONS)
-        self.assertEqual(tls.spoken(None, f"{suite}:HIGH"), tls.VERSIONS)
-        self.assertEqual(tls.spoken(None, suite), ("TLSv1.3",))
-        self.assertEqual(tls.spoken(("TLSv1.2",), suite), ())
+        self.assertEqual(handshake.spoken(None, None), handshake.VERSIONS)
+        self.assertEqual(handshake.spoken(None, f"{suite}:HIGH"), handshake.VERSIONS)
+        self.assertEqual(handshake.spoken(None, suite), ("TLSv1.3",))
+        self.assertEqual(handshake.spoken(("TLSv1.2",), suite), ())
 
     def test_suites_are_told_from_ciphers(self) -> None:
-        self.assertEqual(tls.ciphers("TLS_A:B:!C:TLS_D"), ("TLS_A:TLS_D", "B:!C"))
-        self.assertEqual(tls.ciphers(None), ("", ""))
+        self.assertEqual(handshake.ciphers("TLS_A:B:!C:TLS_D"), ("TLS_A:TLS_D", "B:!C"))
+        self.assertEqual(handshake.ciphers(None), ("", ""))
 
 
 class Referring(SynchronousTestCase):
