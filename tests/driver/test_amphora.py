@@ -57,6 +57,15 @@ class AmphoraProviderTests(SynchronousTestCase):
         for kind in ("PING", "UDP-CONNECT", "SCTP"):
             self.refuses("healthmonitor.type", health_monitors=(monitor(kind),))
 
+    def test_it_takes_what_haproxy_can_hold(self) -> None:
+        for name in ("delay", "timeout"):
+            self.check(health_monitors=(evolve(monitor(), **{name: 2147483}),))
+            self.refuses(f"healthmonitor.{name}", health_monitors=(evolve(monitor(), **{name: 2147484}),))
+        tied = {"type": "APP_COOKIE", "cookie_name": "a$b#c'd%"}
+        self.check(pools=(pool(session_persistence=tied),))
+        for name in ("a=b", "a(b", 'a"b', "a{b"):
+            self.refuses("pool.session_persistence", pools=(pool(session_persistence={**tied, "cookie_name": name}),))
+
     def test_it_has_no_use_for_certificates(self) -> None:
         for name in ("default_tls_container_ref", "client_ca_tls_container_ref", "client_crl_container_ref"):
             self.refuses(name, listeners=(listener(**{name: "secret"}),))
@@ -85,12 +94,11 @@ class AmphoraProviderTests(SynchronousTestCase):
         self.check(Terms({"allow_member_sriov": True, "compute_flavor": "m1", "amp_image_tag": "amphora"}))
         self.check(Terms({}, {"compute_zone": "nova"}))
 
-    def test_an_l7_policy_without_rules_is_incomplete(self) -> None:
+    def test_an_l7_policy_may_have_no_rules_yet(self) -> None:
         policy = L7Policy(
             id="p", project_id="blue", load_balancer_id=BALANCER.id, listener_id="l", action="REJECT", created_at=NOW
         )
-        self.assertEqual(list(self.check(l7policies=(policy,))), ["p"])
-        self.assertEqual(self.check(l7policies=(evolve(policy, rule_ids=("r",)),)), {})
+        self.assertEqual(self.check(l7policies=(policy,)), {})
 
     def test_without_amphorae_nothing_is_refused(self) -> None:
         self.provider = AmphoraProvider(accept_all=True)
