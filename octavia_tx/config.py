@@ -141,12 +141,13 @@ class ProvidersSettings:
     @ivar enabled: who provides load balancers, by name, each with a description that takes the place of its own, or
         with an empty one.
     @ivar default: of them, for load balancers that name none; empty: the first.
-    @ivar timeout: seconds in which one has to answer the API.
+    @ivar timeout: seconds in which one has to answer the API; C{patience}: in which it has to do what it provides.
     """
 
     enabled: Enabled = Enabled({"amphora": "", "octavia": ""})
     default: str = ""
     timeout: Seconds = Seconds(10.0)
+    patience: Seconds = Seconds(60.0)
 
 
 @frozen(kw_only=True)

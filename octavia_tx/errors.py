@@ -109,6 +109,10 @@ class Conflict(OctaviaError):
     """The change contradicts what exists: a taken port, a second monitor, an object in use."""
 
 
+class AddressTaken(Conflict):
+    """Another load balancer has the front-end address."""
+
+
 class BeingDeleted(Conflict):
     """The load balancer is on its way out and accepts no change."""
 

@@ -4,6 +4,9 @@
 -- name: condition.equals
 t.{{column}} = %({{value}})s
 
+-- name: condition.in_second
+(t.{{column}} >= %({{value}})s AND t.{{column}} < %({{value}})s + interval '1 second')
+
 -- name: condition.empty
 coalesce(t.{{column}}::text, '') IN ('', '{}', '[]')
 

@@ -104,31 +104,33 @@ FROM (SELECT DISTINCT a AS address FROM unnest(%(addresses)s::text[]) a ORDER BY
 -- A port shows that the address was given. Of those who only ask for it, the first has it.
 SELECT DISTINCT a.address
 FROM (
-    SELECT id, created_at, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
+    SELECT id, created_at, vip_network_id, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
     FROM load_balancer WHERE vip_address IS NOT NULL
     UNION ALL
-    SELECT b.id, b.created_at, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
+    SELECT b.id, b.created_at, b.vip_network_id, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
     FROM load_balancer b, jsonb_array_elements(b.additional_vips) v
     WHERE b.additional_vips <> '[]' AND v ->> 'ip_address' IS NOT NULL
 ) a LEFT JOIN load_balancer mine ON mine.id = %(id)s::uuid
-WHERE mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id)));
+WHERE (%(network_id)s::uuid IS NULL OR a.vip_network_id = %(network_id)s::uuid)
+  AND (mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id))));
 
 -- name: load_balancer.taken_of_addresses
 -- The same of some addresses alone, which are found by index.
 SELECT DISTINCT a.address
 FROM (
-    SELECT id, created_at, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
+    SELECT id, created_at, vip_network_id, host(vip_address) AS address, vip_port_id IS NOT NULL AS held
     FROM load_balancer WHERE vip_address = ANY (%(among)s::inet[])
     UNION ALL
-    SELECT b.id, b.created_at, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
+    SELECT b.id, b.created_at, b.vip_network_id, host((v ->> 'ip_address')::inet), v ->> 'port_id' IS NOT NULL
     FROM load_balancer b, jsonb_array_elements(b.additional_vips) v
     WHERE b.additional_vips <> '[]' AND (v ->> 'ip_address')::inet = ANY (%(among)s::inet[])
 ) a LEFT JOIN load_balancer mine ON mine.id = %(id)s::uuid
-WHERE mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id)));
+WHERE (%(network_id)s::uuid IS NULL OR a.vip_network_id = %(network_id)s::uuid)
+  AND (mine.id IS NULL OR (a.id <> mine.id AND (a.held OR (a.created_at, a.id) < (mine.created_at, mine.id))));
 
 -- name: load_balancer.applied
 UPDATE load_balancer
-SET applied_revision = greatest(applied_revision, %(revision)s), error = NULL,
+SET applied_revision = greatest(applied_revision, %(revision)s), error = NULL, updated_at = now(),
     provisioning_status = CASE WHEN provisioning_status = 'PENDING_DELETE' THEN 'PENDING_DELETE'
                                WHEN revision = %(revision)s THEN 'ACTIVE'
                                ELSE 'PENDING_UPDATE' END

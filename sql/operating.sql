@@ -40,3 +40,11 @@ WITH given AS (
     ORDER BY t.id FOR NO KEY UPDATE OF t
 )
 UPDATE load_balancer t SET operating_status = those.status FROM those WHERE t.id = those.id;
+
+-- name: operating.watched
+-- The members of pools that are checked from now on, or no more, until amphorae say how they are.
+UPDATE member
+SET operating_status = CASE WHEN %(watched)s THEN 'OFFLINE' ELSE 'NO_MONITOR' END
+WHERE pool_id = ANY (%(pool_ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE'
+  AND admin_state_up AND weight > 0 AND incomplete IS NULL
+  AND operating_status = ANY (CASE WHEN %(watched)s THEN '{NO_MONITOR}' ELSE '{ONLINE,OFFLINE,ERROR,DEGRADED}' END::text[]);

@@ -49,11 +49,11 @@ WHERE id = ANY (%(ids)s::uuid[]) AND provisioning_status <> 'PENDING_DELETE';
 
 -- name: row.applied
 -- They are on the amphorae as they were at this revision of their load balancer; what changed after it stays pending.
-UPDATE {{table}} SET provisioning_status = 'ACTIVE' WHERE id = ANY (%(ids)s::uuid[]) AND revision <= %(revision)s;
+UPDATE {{table}} SET provisioning_status = 'ACTIVE', updated_at = now() WHERE id = ANY (%(ids)s::uuid[]) AND revision <= %(revision)s;
 
 -- name: row.served
 -- The same for what no amphora reports on: it is as the tenant wants it.
 UPDATE {{table}}
-SET provisioning_status = 'ACTIVE',
+SET provisioning_status = 'ACTIVE', updated_at = now(),
     operating_status = CASE WHEN admin_state_up AND incomplete IS NULL THEN 'ONLINE' ELSE 'OFFLINE' END
 WHERE id = ANY (%(ids)s::uuid[]) AND revision <= %(revision)s;

@@ -83,7 +83,7 @@ RESOURCE: Resource[Amphora] = Resource(
         "loadbalancer_id": named("load_balancer_id"),
         "load_balancer_id": named("load_balancer_id"),
         "project_id": Filter("load_balancer_id", text, "of_project"),
-        "status": Filter("state", _states, "among", sorts=True, told=TEXT),
+        "status": Filter("state", _states, "among", sorts=True, told=TEXT, position=text),
         "cert_busy": Filter("id", _never, "holds", told=TEXT),
         "vrrp_id": Filter("id", _nothing, "holds", told=TEXT),
         "vrrp_interface": Filter("id", _nothing, "holds", told=TEXT),

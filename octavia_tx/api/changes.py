@@ -16,17 +16,21 @@ from typing import Any, Generic, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from attrs import evolve, frozen
+from twisted.logger import Logger
 
 from octavia_tx.api.call import Call
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.db import flavors, load_balancers, operating, quotas
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import CloudError, DriverError, InvalidInput
+from octavia_tx.driver import addresses
+from octavia_tx.errors import AddressTaken, AddressUnavailable, CloudError, DriverError, InvalidInput, OctaviaError
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
 from octavia_tx.model.tree import Child, Tree
+
+_log = Logger()
 
 _Object = TypeVar("_Object", Listener, Pool, Member, HealthMonitor, L7Policy, L7Rule)
 _Result = TypeVar("_Result")
@@ -117,11 +121,58 @@ async def plant(call: Call, tree: Tree, terms: Terms) -> LoadBalancer:
         incomplete(tree.load_balancer, missing.get(tree.load_balancer.id)),
         (incomplete(value, missing.get(value.id)) for value in tree.children()),
     )
-    async with call.writing(tree.load_balancer.id) as tx:
-        everything = (judged_tree.load_balancer, *judged_tree.children())
-        await quotas.claim(tx, tree.load_balancer.project_id, everything, call.parts.quotas)
-        await load_balancers.insert(tx, judged_tree)
-    return judged_tree.load_balancer
+    # The network rarely chooses what another load balancer has: all that they have is read only once it did.
+    taken: frozenset[str] = frozenset()
+    for _ in range(addresses.TRIES - 1):
+        placed = await _placed(call, judged_tree, taken)
+        try:
+            return await _planted(call, placed)
+        except AddressTaken:
+            async with call.parts.database.transaction(read_only=True) as tx:
+                taken = await load_balancers.taken_addresses(tx, None, placed.load_balancer.vip_network_id)
+    return await _planted(call, judged_tree)
+
+
+async def _placed(call: Call, tree: Tree, taken: frozenset[str]) -> Tree:
+    """
+    The tree with its front-end addresses, which clients go on with at once; without, where the network doesn't answer
+    now, or nothing is to be written: then a controller asks for them.
+
+    @raise AddressUnavailable: the address asked for is taken, or none is left.
+    """
+    if call.rehearsal is not None:
+        return tree
+    try:
+        addressed = await addresses.allocate(call.parts.network, tree.load_balancer, tree.members, taken)
+    except AddressUnavailable:
+        raise
+    except CloudError as error:
+        _log.warn(
+            "Load balancer {load_balancer} is made without its addresses: {error}",
+            load_balancer=tree.load_balancer.id,
+            error=str(error),
+        )
+        return tree
+    return evolve(tree, load_balancer=addressed)
+
+
+async def _planted(call: Call, tree: Tree) -> LoadBalancer:
+    """Write all of it; where it can't be, the network gets back what it gave."""
+    load_balancer = tree.load_balancer
+    try:
+        async with call.writing(load_balancer.id) as tx:
+            await quotas.claim(tx, load_balancer.project_id, (load_balancer, *tree.children()), call.parts.quotas)
+            if load_balancer.vip_port_id is not None:
+                more = (vip.ip_address for vip in load_balancer.additional_vips)
+                given = (load_balancer.vip_address, *more)
+                await load_balancers.claim(tx, load_balancer.id, load_balancer.vip_network_id, given)
+            await load_balancers.insert(tx, tree)
+    except OctaviaError:
+        if load_balancer.vip_port_id is not None and call.rehearsal is None:
+            with suppress(CloudError):  # what has no row is found and removed by housekeeping, too
+                await call.parts.network.release_vip(load_balancer)
+        raise
+    return load_balancer
 
 
 async def delete(call: Call, draft: _Drafting[None]) -> None:
@@ -185,6 +236,8 @@ async def _write(call: Call, tx: Transaction, draft: Draft[_Result], locked: Loa
             await rows.update(tx, *(v for v in draft.changed if type(v) is kind))
             await rows.silence(tx, [v.id for v in draft.changed if type(v) is kind and v.incomplete is not None])
             await rows.touch(tx, [i for k, i in draft.touched if k is kind], locked.revision)
+        for monitors, watched in ((draft.gone, False), (draft.new, True)):
+            await operating.watched(tx, [v.pool_id for v in monitors if type(v) is HealthMonitor], watched)
         await operating.record(tx, "member", {v.id: v.operating_status for v in draft.changed if type(v) is Member})
     return draft.result
 

@@ -24,6 +24,7 @@ class Filter:
 
     @ivar column: what it is about; C{how}: the kind of condition, see C{sql/condition.sql}.
     @ivar sorts: whether lists may be sorted by it, too.
+    @ivar position: how a link's position in lists sorted by it is read, where that isn't as C{decode} does.
     @ivar told: how what it takes is described, as JSON schema, where C{decode} is its own.
     """
 
@@ -32,6 +33,7 @@ class Filter:
     how: str = "equals"
     sorts: bool = False
     told: Mapping[str, Any] | None = None
+    position: Decode | None = None
 
     def condition(self, where: str, given: str) -> Condition:
         """
@@ -41,7 +43,10 @@ class Filter:
         """
         if given == "" and self.how in ("equals", "contains"):
             return Condition("empty", self.column)
-        return Condition(self.how, self.column, self.decode(where, given))
+        value = self.decode(where, given)
+        if isinstance(value, datetime) and not value.microsecond:  # answers show no fraction
+            return Condition("in_second", self.column, value)
+        return Condition(self.how, self.column, value)
 
 
 def uuid(where: str, given: str) -> str:
@@ -108,9 +113,13 @@ def moment(where: str, given: str) -> datetime:
 
 
 def as_json(where: str, given: str) -> str:
-    """JSON, in its one spelling."""
+    """JSON, in its one spelling, without what PostgreSQL can't hold."""
     try:
-        return json.dumps(json.loads(text(where, given)))
+        spelled = json.dumps(json.loads(text(where, given)), ensure_ascii=False, allow_nan=False)
+        spelled.encode()  # no lone surrogates
+        if "\\u0000" in spelled.replace("\\\\", ""):
+            raise ValueError("NUL")
+        return spelled
     except (ValueError, RecursionError):
         raise InvalidInput(where, given, "JSON, as it is shown") from None
 

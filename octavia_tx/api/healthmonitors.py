@@ -28,13 +28,12 @@ from octavia_tx.model.resources import HealthMonitor
 from octavia_tx.model.statuses import MonitorType
 
 _METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-_LONGEST = 2147483  # seconds that fit into haproxy's timers, which count milliseconds
 
 FIELDS = Fields(
     "healthmonitor",
     (
         Field("admin_state_up", Flag(), default=True),
-        Field("delay", Integer(0, _LONGEST), required=True),
+        Field("delay", Integer(0), required=True),
         Field("domain_name", HOST_NAME),
         Field("expected_codes", EXPECTED_CODES),
         Field("http_method", OneOf(_METHODS)),
@@ -44,7 +43,7 @@ FIELDS = Fields(
         Field("name", Text(), default=""),
         Field("pool_id", Uuid(), required=True, change=False, alone=True),
         Field("tags", ListOf(Text()), default=()),
-        Field("timeout", Integer(0, _LONGEST), required=True),
+        Field("timeout", Integer(0), required=True),
         Field("type", OneOf(tuple(MonitorType)), required=True, change=False),
         Field("url_path", URL_PATH),
         *PROJECT,

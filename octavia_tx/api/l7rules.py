@@ -110,6 +110,7 @@ async def _change(call: Call) -> Answer:
         policy = await ground.l7policy(old.l7policy_id)
         load_balancer = await ground.load_balancer(policy.load_balancer_id)
         rule = changes.pending(old, load_balancer, updated_at=call.now(), **values)
+        rule = l7.with_key_of_type(rule, values)
         l7.check_rule(rule, "rule")
         return await _draft(ground, policy, rule, new=False)
 

@@ -19,7 +19,7 @@ from octavia_tx.api.trees import Growing, PoolName, planter
 from octavia_tx.api.types import CIPHERS, Cidr, Flag, Integer, ListOf, OneOf, Switches, Text, Uuid
 from octavia_tx.db import listeners, statistics
 from octavia_tx.errors import InvalidInput, MissingField, ParentNotFound
-from octavia_tx.model import validation
+from octavia_tx.model import tls, validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool
 from octavia_tx.model.statuses import ClientAuthentication, Protocol
 from octavia_tx.model.tree import Tree
@@ -121,6 +121,7 @@ async def _foresee(call: Call, values: dict[str, Any], load_balancer: LoadBalanc
     """Certificates can be used. Ranges fit the VIP, whose version may be known from its subnet alone."""
     await certificates.check(call, load_balancer, certificates.of_listener(values, "listener"))
     for listener in tree.listeners:
+        validation.check_sole_filter(listener, load_balancer, "listener")
         if listener.allowed_cidrs:
             identifier = None if load_balancer.vip_address else load_balancer.vip_subnet_id
             subnet = None if identifier is None else await call.parts.network.subnet(identifier)
@@ -182,7 +183,7 @@ async def _change(call: Call) -> Answer:
         old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
         ground.expected(old)
         load_balancer = await ground.load_balancer(old.load_balancer_id)
-        listener = changes.pending(old, load_balancer, updated_at=call.now(), **values)
+        listener = tls.settled(changes.pending(old, load_balancer, updated_at=call.now(), **values), "listener")
         validation.check_listener(listener, "listener")
         pool = await _default_pool(ground, listener)
         moved = pool if listener.default_pool_id != old.default_pool_id else None

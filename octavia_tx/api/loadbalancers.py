@@ -145,6 +145,7 @@ async def _create(call: Call) -> Answer:
     tree = full_tree(values, Planter(load_balancer, call.now(), fresh))
     versions = validation.vip_versions(load_balancer, subnet)
     for at, listener in enumerate(tree.listeners):
+        validation.check_sole_filter(listener, load_balancer, f"loadbalancer.listeners[{at}]")
         validation.check_allowed_cidrs(listener, versions, f"loadbalancer.listeners[{at}]")
     await certificates.check(call, load_balancer, _references(values))
     return RESOURCE.answer(await changes.plant(call, tree, terms), 201)

@@ -14,14 +14,14 @@ from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instan
 from octavia_tx.api.filters import Filter, named, uuid
 from octavia_tx.api.ground import Ground, leaving
 from octavia_tx.api.resource import Resource
-from octavia_tx.api.schemas import nested, schema_of
+from octavia_tx.api.schemas import nested, schema_of, whole
 from octavia_tx.api.shapes import an_object
 from octavia_tx.api.subnets import Subnets
 from octavia_tx.api.trees import PoolName, planter
 from octavia_tx.api.types import CIPHERS, COOKIE_NAME, Flag, Integer, ListOf, Netmask, OneOf, Text, Uuid
 from octavia_tx.db import l7policies, pools
 from octavia_tx.errors import Conflict, InvalidInput, MissingField
-from octavia_tx.model import validation
+from octavia_tx.model import tls, validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, Persistence, Protocol
 from octavia_tx.model.tree import Tree
@@ -51,13 +51,13 @@ class _Persistent:
         return SessionPersistence(**_PERSISTENCE.create(given, where))
 
 
-class _PersistentOrNot(_Persistent):
-    """The same, and an empty object takes it away."""
+class _PersistentOtherwise(_Persistent):
+    """What is given of it, to be put over what is there; an empty object takes it away."""
 
-    schema = {"anyOf": [nested(_PERSISTENCE), {"type": "object", "maxProperties": 0}]}
+    schema = whole(_PERSISTENCE, "change")
 
-    def decode(self, given: Any, where: str) -> SessionPersistence | None:
-        return super().decode(given, where) if given != {} else None
+    def decode(self, given: Any, where: str) -> Any:
+        return _PERSISTENCE.change(given, where) or None
 
 
 FIELDS = Fields(
@@ -80,7 +80,7 @@ FIELDS = Fields(
             required=True,
             change=False,
         ),
-        Field("session_persistence", _Persistent(), later=_PersistentOrNot()),
+        Field("session_persistence", _Persistent(), later=_PersistentOtherwise()),
         Field("tags", ListOf(Text()), default=()),
         Field("tls_ciphers", CIPHERS),
         Field("tls_container_ref", Text()),
@@ -198,6 +198,17 @@ async def _create(call: Call) -> Answer:
     return RESOURCE.answer(await changes.carry_out(call, draft, _foresee(call, values)), 201)
 
 
+def _kept(old: SessionPersistence | None, given: dict[str, Any] | None) -> SessionPersistence | None:
+    """The persistence that a change leaves; of another type, it keeps nothing of the old one."""
+    if given is None:
+        return None
+    if old is None and "type" not in given:
+        raise MissingField("pool.session_persistence.type", "a type, for the pool has no session persistence yet")
+    if old is None or given.get("type", old.type) != old.type:
+        return SessionPersistence(**given)
+    return evolve(old, **given)
+
+
 async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("pool"))
@@ -206,7 +217,12 @@ async def _change(call: Call) -> Answer:
         old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)
         ground.expected(old)
         load_balancer = await ground.load_balancer(old.load_balancer_id)
-        pool = changes.pending(old, load_balancer, updated_at=call.now(), **values)
+        if "session_persistence" in values:
+            kept = _kept(old.session_persistence, values["session_persistence"])
+        else:
+            kept = old.session_persistence
+        given = {**values, "session_persistence": kept}
+        pool = tls.settled(changes.pending(old, load_balancer, updated_at=call.now(), **given), "pool")
         validation.check_pool(pool, "pool")
         return Draft(load_balancer=load_balancer, result=pool, changed=(pool,), touched=changes.using(pool))
 

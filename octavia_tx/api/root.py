@@ -59,10 +59,11 @@ _TREES = (loadbalancers, listeners, pools, members, healthmonitors, l7policies, 
 """What hangs on load balancers, with its revision."""
 _RESOURCES = (*_TREES, quotas, providers, flavors, flavorprofiles, availabilityzones, availabilityzoneprofiles)
 _OPERATORS = (amphorae, configuration, events, history, leases, spares, usage)
-_PREFIXES = ("/v2/lbaas", "/v2.0/lbaas")
+_PREFIXES = ("/v2/lbaas", "/v2.0/lbaas", "/v2", "/v2.0")
+"""The last two for clients that don't know the first: gophercloud asks there for quotas."""
 _OPERATORS_PREFIXES = ("/v2/octavia", "/v2.0/octavia")
 _DRY_RUN = "dry_run"
-_VERSIONS = ("", "/v2", "/v2.0", *_PREFIXES)
+_VERSIONS = ("", *_PREFIXES)
 _DESCRIBED = ("/v2/openapi.json", "/v2.0/openapi.json")
 _DISCOVERY = Document(summary="The versions of the API.", shows=versions.SHAPE)
 _DESCRIPTION = Document(summary="This document.", shows={"type": "object"})
@@ -149,7 +150,9 @@ class Api:
     def _serve(self, served: Served, request: Request, ids: dict[str, str]) -> Deferred[Any]:
         request_ids = front.identify(request)
         with tracing.of(request_ids):
-            work = Deferred.fromCoroutine(self._work(served, request, request_ids.own, ids))
+            # Read now: whoever hangs up takes what they sent along.
+            body = b"" if served.route.method == "GET" else front.read_body(request)
+            work = Deferred.fromCoroutine(self._work(served, request, request_ids.own, ids, body))
         self._working.add(work)
         work.addBoth(self._worked, work)
         return shielded(work).addCallback(partial(self._answer, request))
@@ -161,10 +164,12 @@ class Api:
         self._working.discard(work)
         return result
 
-    async def _work(self, served: Served, request: Request, request_id: str, ids: dict[str, str]) -> Answer:
+    async def _work(
+        self, served: Served, request: Request, request_id: str, ids: dict[str, str], body: bytes
+    ) -> Answer:
         route = served.route
         try:
-            call = await self._call(served, request, request_id, ids)
+            call = await self._call(served, request, request_id, ids, body)
             answer = await route.verb(call)
             if call.rehearsal is not None:
                 answer = Answer(200, call.rehearsal.told(self._parts.preview, answer.status, answer.body))
@@ -192,7 +197,7 @@ class Api:
             )
         return answer
 
-    async def _call(self, served: Served, request: Request, request_id: str, ids: dict[str, str]) -> Call:
+    async def _call(self, served: Served, request: Request, request_id: str, ids: dict[str, str], body: bytes) -> Call:
         """The request, once it is known that its caller may make such a one at all."""
         rule = served.rule
         caller = _NOBODY if rule.public else await self._parts.identity.caller(front.presented(request))
@@ -214,7 +219,7 @@ class Api:
             rehearsal=rehearsal,
             media=getattr(request, "media", None),
             coding=front.said(request, b"Content-Encoding"),
-            body=b"" if served.route.method == "GET" else front.read_body(request),
+            body=body,
         )
 
     def _refusal(self, error: BaseException) -> Answer:

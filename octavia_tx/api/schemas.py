@@ -151,14 +151,15 @@ def _sentence(accepted: str) -> str:
 
 def components(fields: Fields, variant: Variant) -> Iterator[tuple[str, Schema]]:
     """A resource's schema and those that it refers to, by their names."""
-    yield component(fields, variant), _whole(fields, variant)
+    yield component(fields, variant), whole(fields, variant)
     for field in fields.taken(variant):
         inner = _inner(field.type)
         if inner is not None:
             yield from components(inner, "nested")
 
 
-def _whole(fields: Fields, variant: Variant) -> Schema:
+def whole(fields: Fields, variant: Variant) -> Schema:
+    """The schema of an object with these fields."""
     known = fields.taken(variant)
     optional = frozenset(field.name for field in known if variant == "change" or not field.required)
     return an_object(optional, **{field.name: _field(field, variant) for field in known})

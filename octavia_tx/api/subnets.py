@@ -61,7 +61,10 @@ class Subnets:
             don't belong together.
         """
         for at, vip in enumerate(load_balancer.additional_vips):
-            await self.known(vip.subnet_id, f"{where}.additional_vips[{at}].subnet_id")
+            place = f"{where}.additional_vips[{at}].subnet_id"
+            if not (vip.subnet_id or vip.ip_address or vip.port_id):
+                raise MissingField(place, "one of subnet_id, ip_address, port_id")
+            await self.known(vip.subnet_id, place)
         if not (load_balancer.vip_subnet_id or load_balancer.vip_network_id or load_balancer.vip_port_id):
             raise MissingField(f"{where}.vip_subnet_id", "one of vip_subnet_id, vip_network_id, vip_port_id")
         subnet = await self.known(load_balancer.vip_subnet_id, f"{where}.vip_subnet_id")
@@ -77,6 +80,7 @@ class Subnets:
         if subnet is not None:
             validation.check_vip(load_balancer, subnet, where)
         await self.network.check_vip(load_balancer)
+        validation.check_distinct_subnets(load_balancer, subnet, where)
         if subnet is None:
             return load_balancer, None
         filled = evolve(load_balancer, vip_subnet_id=subnet.id, vip_network_id=network_id or subnet.network_id)

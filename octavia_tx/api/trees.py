@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from octavia_tx.api.ground import Ground
 from octavia_tx.errors import InvalidInput, ParentNotFound
-from octavia_tx.model import l7, validation
+from octavia_tx.model import l7, tls, validation
 from octavia_tx.model.aggregate import unheard
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import MonitorType, OperatingStatus
@@ -77,13 +77,14 @@ class Planter:
     def listener(self, values: Values, where: str) -> Listener:
         """A listener, without what its default pool and L7 policies bring."""
         made = Listener(**self._origin(), **_without(values, "loadbalancer_id", "default_pool", "l7policies"))
+        made = tls.settled(made, where)
         validation.check_listener(made, where)
         return made
 
     def pool(self, values: Values, where: str) -> PoolTree:
         """A pool with its members and monitor."""
         own = _without(values, "listener_id", "loadbalancer_id", "healthmonitor", "members")
-        pool = Pool(**self._origin(), **own)
+        pool = tls.settled(Pool(**self._origin(), **own), where)
         validation.check_pool(pool, where)
         given = values["healthmonitor"]
         monitor = None if given is None else self.monitor(given, pool, f"{where}.healthmonitor")
@@ -134,7 +135,7 @@ class Planter:
 
     def rule(self, values: Values, policy: L7Policy, where: str) -> L7Rule:
         """A rule of an L7 policy."""
-        made = L7Rule(**self._origin(), **_without(values), l7policy_id=policy.id)
+        made = l7.with_key_of_type(L7Rule(**self._origin(), **_without(values), l7policy_id=policy.id), values)
         l7.check_rule(made, where)
         return made
 

@@ -209,16 +209,16 @@ class Address:
 
 @frozen
 class Netmask:
-    """A netmask or prefix length's address, as persistence by source address wants it."""
+    """Any address, of which netmasks are those that persistence by source address makes sense with."""
 
-    accepted: str = "a netmask such as 255.255.255.0 or ffff:ffff::"
+    accepted: str = "an IP address such as the netmask 255.255.255.0 or ffff:ffff::"
 
     def decode(self, given: Any, where: str) -> str:
         try:
             mask = ip_address(given if isinstance(given, str) else "")
         except ValueError:
             raise InvalidInput(where, given, self.accepted) from None
-        if getattr(mask, "scope_id", None) or not re.fullmatch("1*0*", format(int(mask), f"0{mask.max_prefixlen}b")):
+        if getattr(mask, "scope_id", None):
             raise InvalidInput(where, given, self.accepted)
         return str(mask)
 
@@ -301,5 +301,6 @@ URL = Grammar(
 EXPECTED_CODES = Grammar(
     "HTTP status codes as 200, 200,201 or 200-204", r"[1-5]\d\d(?:, ?[1-5]\d\d)*|[1-5]\d\d-[1-5]\d\d"
 )
-COOKIE_NAME = Grammar("a name of letters, digits and -._~!&*+^|", r"[A-Za-z0-9\-._~!&*+^|]+")
+COOKIE_NAME = Grammar("visible ASCII characters but , ; and backslash", r"[!-+\--:<-\[\]-~]+")
+"""Whatever a provider may take; haproxy has a grammar of its own."""
 CIPHERS = Grammar("names of ciphers in OpenSSL's syntax", r"[A-Za-z0-9:_\-+!=@.]*", 2048)

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from threading import Thread
+from typing import Any, Final, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+PATIENCE: Final = 15.0
+"""Seconds for calls under way to end when no more are taken."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+class _Thread(Thread):
+    """One that hangs isn't waited for at the process's end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, daemon=True, **kwargs)
+
+
+class _Pool(ThreadPool):
+    threadFactory = _Thread
 
 
 class Threads(Service):
@@ -22,6 +37,8 @@ class Threads(Service):
     @param size: how many calls may run at once.
     @param name: what the threads are called, for who looks at the process.
     """
+
+    log = Logger()
 
     def __init__(self, reactor: Any, size: int, name: str) -> None:
         self._reactor = reactor
@@ -34,18 +51,28 @@ class Threads(Service):
     def startService(self) -> None:
         """Take calls."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._pool = ThreadPool(0, self._size, self._name)
+        self._pool = _Pool(0, self._size, self._name)
         self._pool.start()
         self._drained = None
 
     def stopService(self) -> Deferred[None]:
-        """Take no more calls; fires when those that were taken are done and the threads have ended."""
+        """
+        Take no more calls; fires when those that were taken are done and the threads have ended, or have had their
+        time: a thread can't be stopped, and such a one ends with the process.
+        """
         super().stopService()  # type: ignore[no-untyped-call]
         if self._drained is None:
             self._drained = Deferred()
+            patience = self._reactor.callLater(PATIENCE, self._give_up)
             self._drained.addCallback(self._end)
+            self._drained.addBoth(lambda _: patience.active() and patience.cancel())
             self._check_drained()
         return self._drained
+
+    def _give_up(self) -> None:
+        if self._drained is not None and not self._drained.called:
+            self.log.error("{count} calls of {name} don't end; left behind", count=self._outstanding, name=self._name)
+            self._drained.callback(None)
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
         """
@@ -81,7 +108,7 @@ class Threads(Service):
             self._drained.callback(None)
 
     def _end(self, _result: None) -> None:
-        """None of the threads has work, so that waiting for their ends takes no time."""
+        """Where none of the threads has work, waiting for their ends takes no time."""
         pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is not None and not self._outstanding:
             pool.stop()

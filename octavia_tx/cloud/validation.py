@@ -173,15 +173,18 @@ def read(body: Any) -> Token:
     @raise ValueError: (or another of C{_MALFORMED}) it isn't one.
     """
     token = body["token"]
+    project = _text(token["project"]["id"]) if token.get("project") else None
+    system = bool(token.get("system") and token["system"]["all"])
     expires = datetime.fromisoformat(token["expires_at"])
     if expires.tzinfo is None:
         expires = expires.replace(tzinfo=UTC)
     return Token(
         caller=Caller(
-            project_id=_text(token["project"]["id"]) if token.get("project") else None,
+            project_id=project,
             user_id=_text(token["user"]["id"]),
-            roles=frozenset(_text(role["name"]).lower() for role in token.get("roles", ())),
-            system=bool(token.get("system") and token["system"]["all"]),
+            # Those that are held for a domain alone, or for nothing, are worth nothing here.
+            roles=frozenset(_text(role["name"]).lower() for role in token.get("roles", ()) if project or system),
+            system=system,
         ),
         expires=expires.timestamp(),
     )

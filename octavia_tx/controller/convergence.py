@@ -7,6 +7,7 @@ else is undone: what was made is recorded, and the next plan starts from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -26,6 +27,8 @@ from octavia_tx.errors import DatabaseUnavailable, LeaseLost, OctaviaError
 
 _log = Logger()
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_LONGEST = 2000  # characters of a reason
 _STOPPED = "The controller stopped before it was done; another goes on."
 
 
@@ -188,7 +191,9 @@ class Convergence:
 
     def _sentence(self, error: Exception) -> str:
         """What failed, for the operator: the step, the amphora, the reason."""
-        reason = str(error) if isinstance(error, OctaviaError) else f"Unexpected failure: {type(error).__name__}."
+        reason = f"Unexpected failure: {type(error).__name__}."
+        if isinstance(error, OctaviaError):
+            reason = _UNSTORABLE.sub("\ufffd", str(error))[:_LONGEST]
         if self._at is None:
             return reason
         amphora = self._at.amphora_id

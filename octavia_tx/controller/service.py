@@ -141,7 +141,7 @@ class ControllerService(Service):
         try:
             while self._wanted and self.running:
                 self._wanted = False
-                while self.running and len(self._works) < settings.concurrency:
+                while self.running and sum(not work.waits for work in self._works) < settings.concurrency:
                     async with self._means.database.transaction() as tx:
                         lease = await leases.claim(tx, self._holder, settings.lease_seconds)
                     if not self._available:
@@ -168,7 +168,11 @@ class ControllerService(Service):
         with tracing.of(RequestIds.fresh()):  # what one lease does, here and in amphorae, is found under one id
             running = self._works[work] = Deferred.fromCoroutine(Convergence(work, self._chance).run())
         running.addErrback(lambda failure: failure.trap(CancelledError))
-        running.addErrback(lambda failure: _log.failure("Convergence failed", failure))
+        running.addErrback(
+            lambda failure: _log.failure(
+                "Convergence of load balancer {load_balancer} failed", failure, load_balancer=lease.load_balancer_id
+            )
+        )
         running.addCallback(lambda _: self._ended(work))
 
     def _ended(self, work: Work) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from attrs import evolve, frozen
 
@@ -13,15 +12,13 @@ from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import OfAmphora, OfLoadBalancer, Replan
 from octavia_tx.controller.work import Work
 from octavia_tx.db import amphorae, certificates, flavors, load_balancers, members
-from octavia_tx.errors import AmphoraError, CloudError, Conflict
-from octavia_tx.model.addresses import unmapped
-from octavia_tx.model.amphora import Amphora, Vip
-from octavia_tx.model.resources import LoadBalancer
+from octavia_tx.driver import addresses
+from octavia_tx.errors import AddressTaken, AmphoraError, CloudError
+from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraRole, ProvisioningStatus
 from octavia_tx.model.tree import Tree
+from octavia_tx.model.vips import port_of
 
-# Others may take the free address that we chose just before we record it, again and again.
-_ADDRESS_TRIES = 32
 # A booting amphora is asked again after a fifth of the time that it took so far, about.
 _LOOK_GROWTH = 1.2
 
@@ -36,48 +33,23 @@ class AllocateVip(OfLoadBalancer):
         """See L{Step.do}."""
         # The network rarely chooses what another load balancer has: all that they have is read only once it did.
         taken: frozenset[str] = frozenset()
-        for _ in range(_ADDRESS_TRIES - 1):
+        for _ in range(addresses.TRIES - 1):
             try:
                 return await self._try(situation, work, taken)
-            except Conflict:
+            except AddressTaken:
                 async with work.means.database.transaction() as tx:
-                    taken = await load_balancers.taken_addresses(tx, situation.load_balancer.id)
+                    load_balancer = situation.load_balancer
+                    taken = await load_balancers.taken_addresses(tx, load_balancer.id, load_balancer.vip_network_id)
         return await self._try(situation, work, taken)
 
     async def _try(self, situation: Situation, work: Work, taken: frozenset[str]) -> Situation:
-        load_balancer = situation.load_balancer
-        network = work.means.network
         async with work.means.database.transaction() as tx:
-            found = await members.find(tx, load_balancer_id=load_balancer.id)
-        # A member at a front end would be the load balancer itself. Where an address is asked for, the API looked.
-        chosen = taken | {str(unmapped(member.address)) for member in found}
-        others = taken if load_balancer.vip_address else chosen
-        vip = await network.allocate_vip(load_balancer, others | _additional(load_balancer))
-        load_balancer = _with_vip(load_balancer, vip)
-        for at, asked in enumerate(load_balancer.additional_vips):
-            others = (taken if asked.ip_address else chosen) | {vip.address} | _additional(load_balancer, but=at)
-            given = await network.allocate_additional_vip(load_balancer, at, others)
-            additional = (given if i == at else v for i, v in enumerate(load_balancer.additional_vips))
-            load_balancer = evolve(load_balancer, additional_vips=additional)
+            found = await members.find(tx, load_balancer_id=situation.load_balancer.id)
+        load_balancer = await addresses.allocate(work.means.network, situation.load_balancer, found, taken)
         async with work.recording(self.name) as tx:
-            await load_balancers.record_vip(tx, load_balancer.id, vip, load_balancer.additional_vips)
+            given = addresses.vip_of(load_balancer), load_balancer.additional_vips
+            await load_balancers.record_vip(tx, load_balancer.id, *given)
         return evolve(situation, load_balancer=load_balancer)
-
-
-def _additional(load_balancer: LoadBalancer, but: int | None = None) -> frozenset[str]:
-    """The addresses of the additional VIPs, as far as they are known, but for one."""
-    given = [v.ip_address for at, v in enumerate(load_balancer.additional_vips) if at != but]
-    return frozenset(str(ip_address(address)) for address in given if address)
-
-
-def _with_vip(load_balancer: LoadBalancer, vip: Vip) -> LoadBalancer:
-    return evolve(
-        load_balancer,
-        vip_address=vip.address,
-        vip_port_id=vip.port_id,
-        vip_subnet_id=vip.subnet_id,
-        vip_network_id=vip.network_id,
-    )
 
 
 @frozen
@@ -250,12 +222,20 @@ class Apply(OfAmphora):
                 raise
             work.doubted = True
             raise Replan("The amphora's machine is gone.") from None
-        load_balancer, revision = tree.load_balancer, tree.load_balancer.revision
+        load_balancer = tree.load_balancer
+        # Alone, it has the VIP's own port, and where there's no other, its address on the LB network is its only one.
+        serving: dict[str, Any] = {
+            "applied_revision": load_balancer.revision,
+            "ha_ip": load_balancer.vip_address,
+            "ha_port_id": load_balancer.vip_port_id,
+            "vrrp_ip": amphora.lb_network_ip,
+            "vrrp_port_id": port_of(amphora.id),
+        }
         async with work.recording(self.name) as tx:
-            await amphorae.record(tx, amphora.id, applied_revision=revision)
-            await load_balancers.applied(tx, load_balancer.id, revision, tree)
+            await amphorae.record(tx, amphora.id, **serving)
+            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision, tree)
             await certificates.pushed(tx, load_balancer.id, load_balancer.project_id, digests(secrets))
-        return _served(situation, tree).having(evolve(amphora, applied_revision=revision))
+        return _served(situation, tree).having(evolve(amphora, **serving))
 
 
 @frozen
@@ -268,9 +248,10 @@ class Provide(OfLoadBalancer):
         """See L{Step.do}. The tree is read as late as can be, as by L{Apply}."""
         tree = await _wanted(situation, work)
         load_balancer = tree.load_balancer
-        async with work.means.database.transaction() as tx:
+        async with work.recording(self.name) as tx:
             terms = await flavors.terms(tx, load_balancer)
-        await work.means.providers.enabled(load_balancer.provider).provide(tree.living(), terms)
+        with work.aside():
+            await work.means.providers.provide(load_balancer.provider, tree.living(), terms)
         async with work.recording(self.name) as tx:
             await load_balancers.applied(tx, load_balancer.id, load_balancer.revision, tree)
         return _served(situation, tree)
@@ -285,7 +266,10 @@ class Withdraw(OfLoadBalancer):
     async def do(self, situation: Situation, work: Work) -> Situation:
         """See L{Step.do}. Nothing is recorded: the row that names the provider goes soon."""
         load_balancer = situation.load_balancer
-        await work.means.providers.enabled(load_balancer.provider).withdraw(load_balancer.id)
+        async with work.recording(self.name):
+            pass  # it may take long, and is told of
+        with work.aside():
+            await work.means.providers.withdraw(load_balancer.provider, load_balancer.id)
         return situation
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
 from attrs import frozen
@@ -27,7 +27,7 @@ class ConvergenceSettings:
     Times are in seconds.
 
     @ivar lease_seconds: for which a load balancer belongs to one controller, unless renewed.
-    @ivar concurrency: load balancers worked on at once.
+    @ivar concurrency: load balancers worked on at once; others' providers may be at work on more.
     @ivar boot_timeout: for an amphora's agent to answer, from the start of its machine.
     @ivar first_look, longest_look: between two questions to a booting amphora, growing.
     @ivar first_retry, longest_retry: between attempts, growing.
@@ -92,6 +92,7 @@ class Work:
 
     @ivar news: whether the tenant may have changed it since this was last C{False}.
     @ivar doubted: whether a machine was found missing that the rows have.
+    @ivar waits: whether somebody else is at it, who may take their time.
     @ivar stopping: whether to leave off at the next safe point: after a step is recorded.
     """
 
@@ -100,6 +101,7 @@ class Work:
         self.lease = lease
         self.news = False
         self.doubted = False
+        self.waits = False
         self.stopping = False
         self._pause: Deferred[None] | None = None
         self._resting = False
@@ -148,6 +150,15 @@ class Work:
                 raise  # nobody woke it: the work itself is cancelled
         finally:
             self._pause = None
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While others are waited for, who may take their time, this is none of those that are worked on at once."""
+        self.waits = True
+        try:
+            yield
+        finally:
+            self.waits = False
 
     @asynccontextmanager
     async def recording(self, step: str) -> AsyncIterator[Transaction]:

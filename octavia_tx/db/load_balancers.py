@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from octavia_tx.db import health_monitors, l7policies, l7rules, listeners, members, pools
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import is_identifier
 from octavia_tx.db.rows import rows as as_rows
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import BeingDeleted, Conflict, NotFound
+from octavia_tx.errors import AddressTaken, BeingDeleted, NotFound
 from octavia_tx.model.amphora import Vip
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.statuses import ProvisioningStatus
@@ -112,13 +112,9 @@ async def record_vip(tx: Transaction, id: str, vip: Vip, additional: Collection[
     Write the addresses that the network gave.
 
     @param additional: all additional VIPs, in their order.
-    @raise Conflict: another load balancer holds one of them.
+    @raise AddressTaken: another load balancer holds one of them.
     """
-    addresses = [vip.address, *(each.ip_address for each in additional if each.ip_address)]
-    await tx.fetch("load_balancer.claim_addresses", addresses=addresses)
-    taken = await taken_addresses(tx, id, addresses)
-    if taken:
-        raise Conflict(f"Another load balancer has the VIP address {', '.join(sorted(taken))}.")
+    await claim(tx, id, vip.network_id, [vip.address, *(each.ip_address for each in additional)])
     await tx.execute(
         "load_balancer.record_vip",
         id=id,
@@ -130,17 +126,34 @@ async def record_vip(tx: Transaction, id: str, vip: Vip, additional: Collection[
     )
 
 
-async def taken_addresses(tx: Transaction, id: str | None, among: Collection[str] | None = None) -> frozenset[str]:
+async def claim(tx: Transaction, id: str, network_id: str | None, addresses: Iterable[str | None]) -> None:
     """
-    All front-end addresses that others than this load balancer hold, and those for which others asked before it did.
+    Make sure that no other load balancer has these addresses on the network, nor gets them before the transaction ends.
+
+    @raise AddressTaken: one has.
+    """
+    given = [address for address in addresses if address]
+    await tx.fetch("load_balancer.claim_addresses", addresses=given)
+    taken = await taken_addresses(tx, id, network_id, given)
+    if taken:
+        raise AddressTaken(f"Another load balancer has the VIP address {', '.join(sorted(taken))}.")
+
+
+async def taken_addresses(
+    tx: Transaction, id: str | None, network_id: str | None, among: Collection[str] | None = None
+) -> frozenset[str]:
+    """
+    The front-end addresses on a network that others than this load balancer hold, and those for which others asked
+    before it did. Another network may have the same ones.
 
     @param id: C{None}: all that any holds or asks for.
+    @param network_id: C{None}: on all networks.
     @param among: of these alone.
     """
     if among is None:
-        found = await tx.fetch("load_balancer.taken_addresses", id=id)
+        found = await tx.fetch("load_balancer.taken_addresses", id=id, network_id=network_id)
     else:
-        found = await tx.fetch("load_balancer.taken_of_addresses", id=id, among=list(among))
+        found = await tx.fetch("load_balancer.taken_of_addresses", id=id, network_id=network_id, among=list(among))
     return frozenset(each["address"] for each in found)
 
 

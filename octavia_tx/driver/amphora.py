@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,11 +13,21 @@ from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model import handshake
 from octavia_tx.model.flavor import Terms
-from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
+from octavia_tx.model.resources import (
+    HealthMonitor,
+    L7Policy,
+    L7Rule,
+    Listener,
+    LoadBalancer,
+    Member,
+    Pool,
+    SessionPersistence,
+)
 from octavia_tx.model.statuses import MonitorType, Protocol
 from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 
 def _empty(value: Any) -> bool:
@@ -25,6 +36,16 @@ def _empty(value: Any) -> bool:
 
 def _among(*words: str) -> Callable[[Any], bool]:
     return lambda value: value in words
+
+
+def _countable(seconds: int) -> bool:
+    """Whether a time fits into haproxy's timers, which count milliseconds."""
+    return seconds <= 2147483
+
+
+def _nameable(kept: SessionPersistence | None) -> bool:
+    """Whether the cookie's name, if any, is a token of RFC 7230, as haproxy's configuration can say it."""
+    return kept is None or kept.cookie_name is None or bool(_TOKEN.fullmatch(kept.cookie_name))
 
 
 _TLS: _Table = {"tls_versions": handshake.can_be_spoken, "tls_ciphers": handshake.are_known}
@@ -50,12 +71,17 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
         {
             "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
             **_TLS,
+            "session_persistence": _nameable,
         },
     ),
     Member: ("member", {"vnic_type": _among("normal")}),
     HealthMonitor: (
         "healthmonitor",
-        {"type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)},
+        {
+            "type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO),
+            "delay": _countable,
+            "timeout": _countable,
+        },
     ),
     L7Policy: ("l7policy", {}),
     L7Rule: ("rule", {}),
@@ -68,7 +94,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (amphora_options.SRIOV_VIP, _empty, "no compute driver here has SR-IOV ports"),
 )
 
-_NO_RULES = "The L7 policy has no rules yet, and so matches no request."
 _ASKED_AS = {"vnic_type": "request_sriov"}  # where tenants write another field than the one that holds it
 
 
@@ -99,10 +124,10 @@ class AmphoraProvider:
         amphora_options.ZONE.judge(data)
 
     async def check(self, tree: Tree, terms: Terms) -> Mapping[str, str]:
-        """Go through the tables for each object of the tree; an L7 policy without rules matches nothing yet."""
+        """Go through the tables for each object of the tree."""
         if not self.accept_all:
             self._refuse(tree, terms)
-        return {policy.id: _NO_RULES for policy in tree.l7policies if not policy.rule_ids}
+        return {}
 
     def _refuse(self, tree: Tree, terms: Terms) -> None:
         for option, supported, missing in _NOT_YET:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -29,8 +29,15 @@ async def in_time(clock: IReactorTime, seconds: float, asking: Callable[[], Awai
     @raise DriverError: there's no answer.
     """
 
+    given_up = False
+
     async def asked() -> _Answer:
-        return await asking()
+        try:
+            return await asking()
+        except CancelledError as error:
+            if given_up:
+                raise
+            raise RuntimeError("It cancelled itself.") from error
 
     work = Deferred.fromCoroutine(asked())
     if work.called:
@@ -41,6 +48,7 @@ async def in_time(clock: IReactorTime, seconds: float, asking: Callable[[], Awai
     try:
         return await answer
     finally:
+        given_up = True
         work.cancel()
 
 

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import Invalid
 from zope.interface.verify import verifyObject
 
-from octavia_tx.driver.registry import TIMEOUT, Providers, octavia
+from octavia_tx.driver.registry import PATIENCE, TIMEOUT, Providers, octavia
 from octavia_tx.errors import SettingsError
 from octavia_tx.interfaces import IProviderDriver
 
@@ -33,6 +33,7 @@ def load_providers(
     amphora: IProviderDriver,
     clock: IReactorTime,
     timeout: float = TIMEOUT,
+    patience: float = PATIENCE,
 ) -> Providers:
     """
     The providers that an operator has enabled.
@@ -41,7 +42,7 @@ def load_providers(
     @param default: the name of the usual one; empty: the first.
     @param settings: each one's own, by its name.
     @param amphora: our own, which is C{amphora} and C{octavia}.
-    @param timeout: seconds in which one has to answer the API.
+    @param timeout: seconds in which one has to answer the API; C{patience}: in which it has to do what it provides.
     @raise SettingsError: naming each that can't be had, and why.
     """
     ours = {each.name: each for each in (amphora, octavia(amphora))}
@@ -55,7 +56,15 @@ def load_providers(
     problems += [f"provider.{name}: it has no settings of its own" for name in sorted(ours.keys() & settings.keys())]
     if problems:
         raise SettingsError(tuple(problems))
-    return Providers(tuple(found), clock, timeout=timeout, default=default or None, descriptions=enabled, aliased=False)
+    return Providers(
+        tuple(found),
+        clock,
+        timeout=timeout,
+        patience=patience,
+        default=default or None,
+        descriptions=enabled,
+        aliased=False,
+    )
 
 
 def _made(name: str, settings: Mapping[str, Any]) -> IProviderDriver:
@@ -64,7 +73,7 @@ def _made(name: str, settings: Mapping[str, Any]) -> IProviderDriver:
         driver = point.load()(settings)
     except SettingsError as error:
         raise SettingsError(tuple(f"provider.{name}: {problem}" for problem in error.problems)) from error
-    except Exception as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the boundary: third parties' code may fail in any way
         _log.failure("Provider {name} can't be made", name=name)
         told = f"{type(error).__name__}: {error}"
         raise SettingsError((f"providers.enabled: provider {name!r} ({point.value}) can't be made: {told}",)) from error

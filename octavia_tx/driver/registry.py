@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from attrs import frozen
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -18,6 +19,7 @@ from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
 
 TIMEOUT: Final = 10.0
+PATIENCE: Final = 60.0
 
 _Result = TypeVar("_Result")
 
@@ -82,7 +84,7 @@ class Providers:
 
     @ivar default: for requests that name none.
     @param default: its name; C{None}: the first one's.
-    @param timeout: seconds in which one has to answer the API.
+    @param timeout: seconds in which one has to answer the API; C{patience}: in which it has to do what it provides.
     @param descriptions: sentences that take the place of the providers' own, by name.
     @param aliased: whether C{amphora} is known as C{octavia} too.
     """
@@ -95,12 +97,14 @@ class Providers:
         clock: IReactorTime,
         *,
         timeout: float = TIMEOUT,
+        patience: float = PATIENCE,
         default: str | None = None,
         descriptions: Mapping[str, str] | None = None,
         aliased: bool = True,
     ) -> None:
         self._clock = clock
         self._timeout = timeout
+        self._patience = patience
         self._providers = {p.name: p for p in providers}
         if aliased and "amphora" in self._providers:
             alias = octavia(self._providers["amphora"])
@@ -169,11 +173,28 @@ class Providers:
 
         return await self._asked(load_balancer.provider, asking)
 
-    async def _asked(self, name: str, asking: Callable[[], Awaitable[_Result]]) -> _Result:
+    async def provide(self, name: str, tree: Tree, terms: Terms) -> None:
+        """
+        Have a provider serve a tree; see L{IProviderDriver.provide}, also for what it raises.
+
+        @raise CloudError: it isn't enabled any more.
+        @raise DriverError: another sort of failure of the provider.
+        """
+        provider = self.enabled(name)
+        await self._asked(name, lambda: provider.provide(tree, terms), self._patience)
+
+    async def withdraw(self, name: str, load_balancer_id: str) -> None:
+        """Have a provider forget a load balancer; see L{IProviderDriver.withdraw}. Raises what L{provide} raises."""
+        provider = self.enabled(name)
+        await self._asked(name, lambda: provider.withdraw(load_balancer_id), self._patience)
+
+    async def _asked(
+        self, name: str, asking: Callable[[], Awaitable[_Result]], seconds: float | None = None
+    ) -> _Result:
         """What a provider answers. Its refusals get its name, and whatever else befalls it is its own error."""
         try:
-            return await in_time(self._clock, self._timeout, asking)
-        except InvalidInput:
+            return await in_time(self._clock, seconds or self._timeout, asking)
+        except (InvalidInput, CancelledError):  # the latter: whoever asked doesn't want to know any more
             raise
         except CloudError as error:
             raise CloudError(str(error)) from error

@@ -86,6 +86,8 @@ def aggregate(tree: Tree, heard: Heard) -> dict[ObjectKind, Statuses]:
 
 def unheard(member: Member, monitored: bool) -> OperatingStatus:
     """How a member fares by what is asked of it, until amphorae say how it does; one that was dead stays so."""
+    if member.incomplete is not None:
+        return OperatingStatus.OFFLINE
     dead = member.operating_status is OperatingStatus.ERROR
     status = _member(member, monitored, "DOWN" if dead else None)
     return OperatingStatus.OFFLINE if status is OperatingStatus.DRAINING and member.weight else status

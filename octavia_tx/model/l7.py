@@ -42,6 +42,7 @@ _KEYS: Final[Mapping[L7RuleType, tuple[str, re.Pattern[str]]]] = {
     L7RuleType.COOKIE: ("a cookie's name", re.compile(_TOKEN, re.ASCII)),
     L7RuleType.SSL_DN_FIELD: ("a field of distinguished names, as CN", re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)),
 }
+_IGNORING_KEYS: Final = (L7RuleType.PATH, L7RuleType.HOST_NAME, L7RuleType.FILE_TYPE)
 _COMPARISONS: Final[Mapping[L7RuleType, tuple[L7Comparison, ...]]] = {
     L7RuleType.FILE_TYPE: (L7Comparison.EQUAL_TO, L7Comparison.REGEX),
     L7RuleType.SSL_CONN_HAS_CERT: (L7Comparison.EQUAL_TO,),
@@ -126,6 +127,12 @@ def _check_key(rule: L7Rule, where: str) -> None:
         raise MissingField(where, accepted)
     if not pattern.fullmatch(rule.key):
         raise InvalidInput(where, rule.key, accepted)
+
+
+def with_key_of_type(rule: L7Rule, given: Mapping[str, Any]) -> L7Rule:
+    """The rule without a key that its type ignores, or that only its former type had."""
+    stale = rule.type not in _KEYS and (rule.type in _IGNORING_KEYS or given.get("key") is None)
+    return evolve(rule, key=None) if stale else rule
 
 
 def placed(policies: Iterable[L7Policy], policy: L7Policy, position: int) -> tuple[L7Policy, ...]:

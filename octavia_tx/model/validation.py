@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from octavia_tx.errors import InvalidInput, MissingField
+from octavia_tx.model import tls
 from octavia_tx.model.addresses import unmapped
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.resources import HealthMonitor, Listener, LoadBalancer, Member, Pool
@@ -31,6 +32,9 @@ POOL_PROTOCOLS: Mapping[Protocol, tuple[Protocol, ...]] = {
     P.PROMETHEUS: (),
 }
 """Which pools a listener may have."""
+
+RESERVED_ADDRESSES = frozenset({"169.254.169.254"})
+"""Where clouds tell their machines about themselves; no member's."""
 
 _DATAGRAM_MONITORS = (M.UDP_CONNECT, M.SCTP, M.HTTP, M.TCP)
 _STREAM_MONITORS = (M.PING, M.HTTP, M.HTTPS, M.TCP, M.TLS_HELLO)
@@ -62,13 +66,11 @@ _TERMINATED_ONLY = (
     "hsts_include_subdomains",
     "hsts_preload",
 )
-_BACKEND_TLS_ONLY = ("tls_ciphers", "tls_versions", "alpn_protocols")
 
 
 def check_listener(listener: Listener, where: str) -> None:
     """What a listener's protocol asks for, and forbids."""
-    terminated = listener.protocol is P.TERMINATED_HTTPS
-    if not terminated:
+    if not tls.used(listener):
         for name in _TERMINATED_ONLY:
             _only_with(f"{where}.{name}", getattr(listener, name), "protocol TERMINATED_HTTPS")
         if listener.client_authentication is not ClientAuthentication.NONE:
@@ -117,6 +119,13 @@ def check_allowed_cidrs(listener: Listener, versions: frozenset[int], where: str
             raise InvalidInput(f"{where}.allowed_cidrs[{at}]", cidr, f"ranges of the VIP's version, {accepted}")
 
 
+def check_sole_filter(listener: Listener, load_balancer: LoadBalancer, where: str) -> None:
+    """Either the listener says who may come, or the security groups of the VIP's port do."""
+    if listener.allowed_cidrs and load_balancer.vip_sg_ids:
+        accepted = "nothing, for the load balancer's vip_sg_ids tell who may come"
+        raise InvalidInput(f"{where}.allowed_cidrs", list(listener.allowed_cidrs), accepted)
+
+
 def vip_versions(load_balancer: LoadBalancer, subnet: Subnet | None) -> frozenset[int]:
     """The IP versions of a load balancer's front end, as far as they are known."""
     further = [v.ip_address for v in load_balancer.additional_vips]
@@ -130,11 +139,24 @@ def vip_versions(load_balancer: LoadBalancer, subnet: Subnet | None) -> frozense
     return frozenset(known)
 
 
+def check_distinct_subnets(load_balancer: LoadBalancer, subnet: Subnet | None, where: str) -> None:
+    """
+    Each front end is in a subnet of its own.
+
+    @param subnet: the VIP's, as far as it is known.
+    """
+    seen = set() if subnet is None else {subnet.id}
+    for at, vip in enumerate(load_balancer.additional_vips):
+        if vip.subnet_id in seen:
+            accepted = "a subnet in which no other front end of the load balancer is"
+            raise InvalidInput(f"{where}.additional_vips[{at}].subnet_id", vip.subnet_id, accepted)
+        seen |= {vip.subnet_id} if vip.subnet_id else set()
+
+
 def check_pool(pool: Pool, where: str) -> None:
     """What a pool's protocol asks of its persistence, and its TLS."""
-    if not pool.tls_enabled:
-        for name in _BACKEND_TLS_ONLY:
-            _only_with(f"{where}.{name}", getattr(pool, name), "tls_enabled")
+    if pool.crl_container_ref and not pool.ca_tls_container_ref:
+        raise MissingField(f"{where}.ca_tls_container_ref", "an authority, for crl_container_ref has one")
     kept = pool.session_persistence
     if kept is None:
         return
@@ -167,7 +189,9 @@ def check_default_pool(listener: Listener, pool: Pool, where: str) -> None:
 
 
 def check_member(member: Member, load_balancer: LoadBalancer, where: str) -> None:
-    """A member isn't the load balancer itself."""
+    """A member isn't the load balancer itself, nor the cloud."""
+    if str(unmapped(member.address)) in RESERVED_ADDRESSES:
+        raise InvalidInput(f"{where}.address", member.address, "an address that isn't reserved")
     fronts = [load_balancer.vip_address, *(v.ip_address for v in load_balancer.additional_vips)]
     for name in ("address", "monitor_address"):
         given = getattr(member, name)

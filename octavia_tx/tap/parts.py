@@ -234,7 +234,13 @@ class Parts:
         wanted = self.settings.providers
         amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
         return load_providers(
-            wanted.enabled, wanted.default, self.settings.provider, amphora, self.reactor, wanted.timeout
+            wanted.enabled,
+            wanted.default,
+            self.settings.provider,
+            amphora,
+            self.reactor,
+            wanted.timeout,
+            wanted.patience,
         )
 
     def preview(self, providers: Providers) -> IPreview:

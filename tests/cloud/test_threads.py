@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from octavia_tx.cloud.threads import Threads
+from octavia_tx.cloud.threads import PATIENCE, Threads
+
+
+class ThreadsClock(Clock):
+    """Hears nothing of threads."""
+
+    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
+        """It isn't called."""
 
 
 class ThreadsTests(TestCase):
@@ -81,6 +90,18 @@ class ThreadsTests(TestCase):
         self.gate.set()
         await stopping
         self.assertEqual(done, [True])
+
+    async def test_one_that_hangs_is_left_behind_at_the_end(self) -> None:
+        clock = ThreadsClock()
+        threads = Threads(clock, 1, "hanging")
+        threads.startService()
+        hanging = threads.call(self.gate.wait)
+        stopping = threads.stopService()
+        clock.advance(PATIENCE - 0.1)
+        self.assertFalse(stopping.called)
+        clock.advance(0.1)
+        await stopping
+        self.assertFalse(hanging.called)
 
     async def test_none_is_taken_before_the_start_or_after_the_end(self) -> None:
         with self.assertRaises(RuntimeError):

@@ -75,6 +75,8 @@ class Reading(SynchronousTestCase):
     def test_a_token_of_the_system_or_of_nothing(self) -> None:
         system = self.read(project=None, system={"all": True}).caller
         self.assertEqual((system.project_id, system.system), (None, True))
+        domain = self.read(project=None, domain={"id": "default"}).caller
+        self.assertEqual((domain.project_id, domain.roles, domain.system), (None, frozenset(), False))
         nothing = read({"token": {"user": {"id": "u"}, "expires_at": "2026-01-01T00:00:00Z"}}).caller
         self.assertEqual(nothing, Caller(project_id=None, user_id="u"))
 

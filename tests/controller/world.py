@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
@@ -61,19 +61,18 @@ class MortalDatabase:
             yield tx
 
 
-@define
-class MortalProvider(MemoryProvider):
-    """A provider whose every call is a point of a L{Faults}."""
+class MortalProviders(Providers):
+    """Providers, of whom each one's call is a point of a L{Faults}."""
 
-    faults: Faults = field(factory=Faults)
+    faults: Faults
 
-    async def provide(self, tree: Tree, terms: Terms) -> None:
+    async def provide(self, name: str, tree: Tree, terms: Terms) -> None:
         async with self.faults.point("provider.provide", DriverError):
-            await super().provide(tree, terms)
+            await super().provide(name, tree, terms)
 
-    async def withdraw(self, load_balancer_id: str) -> None:
+    async def withdraw(self, name: str, load_balancer_id: str) -> None:
         async with self.faults.point("provider.withdraw", DriverError):
-            await super().withdraw(load_balancer_id)
+            await super().withdraw(name, load_balancer_id)
 
 
 class World:
@@ -93,7 +92,9 @@ class World:
         self.compute = ModelCompute(self.faults)
         self.network = ModelNetwork(self.faults)
         self.amphorae = ModelAmphorae(self.compute, self.faults, silent_for=silent_for)
-        self.provider = MortalProvider(faults=self.faults)
+        self.provider = MemoryProvider()
+        providers = MortalProviders((AmphoraProvider(), self.provider), reactor, patience=5.0)
+        providers.faults = self.faults
         self.means = Means(
             clock=reactor,
             database=MortalDatabase(database, self.faults),  # type: ignore[arg-type]
@@ -101,7 +102,7 @@ class World:
             network=self.network,
             driver=self.amphorae,
             boots=boots,
-            providers=Providers((AmphoraProvider(), self.provider), reactor),
+            providers=providers,
             settings=settings,
         )
 

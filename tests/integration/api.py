@@ -25,6 +25,7 @@ from octavia_tx.db import load_balancers
 from octavia_tx.db.vault import Vault
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
+from octavia_tx.errors import CloudError
 from octavia_tx.interfaces import ICertificateManager, INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
@@ -44,7 +45,7 @@ _SUBNETS = (
 
 @implementer(INetworkDriver)
 class TwoSubnets:
-    """One network with a subnet of each IP version; nothing is ever allocated."""
+    """One network with a subnet of each IP version; it never answers when it is asked for addresses."""
 
     async def subnet(self, subnet_id: str) -> Subnet | None:
         return next((s for s in _SUBNETS if s.id == subnet_id), None)
@@ -59,7 +60,7 @@ class TwoSubnets:
         """Its ports aren't known here."""
 
     async def allocate_vip(self, load_balancer: LoadBalancer, taken: frozenset[str]) -> Vip:
-        raise NotImplementedError
+        raise CloudError("No answer.")
 
     async def allocate_additional_vip(
         self, load_balancer: LoadBalancer, at: int, taken: frozenset[str]
@@ -98,6 +99,7 @@ class ApiCase(PostgresCase):
     accept_all = False
     further: tuple[Served, ...] = ()
     identity: Any = NoAuth()
+    network: Any = TwoSubnets()
     quotas: dict[str, int] = {}
 
     def providers(self) -> Providers:
@@ -117,7 +119,7 @@ class ApiCase(PostgresCase):
                 clock=reactor,
                 database=self.database,
                 providers=providers,
-                network=TwoSubnets(),
+                network=self.network,
                 identity=self.identity,
                 preview=Preview(Renderer().render, providers),
                 quotas=self.quotas,

@@ -33,11 +33,11 @@ class SeveralFrontEnds(SystemCase):
         await self.system.wait_for_api()
         await self.system.start_back_end("red")
         port = free_port()
-        code, answer = await self._create(port, {"subnet_id": IPV4_SUBNET_ID}, {"subnet_id": IPV6_SUBNET_ID})
+        code, answer = await self._create(port, {"ip_address": "127.200.0.7"}, {"subnet_id": IPV6_SUBNET_ID})
         self.assertEqual(code, 201, answer)
         shown = await self.until_active(answer["loadbalancer"]["id"])
         second, third = shown["additional_vips"]
-        self.assertTrue(second["ip_address"].startswith("127."))
+        self.assertEqual(second["ip_address"], "127.200.0.7")
         self.assertNotEqual(second["ip_address"], shown["vip_address"])
         self.assertEqual((third["ip_address"], third["subnet_id"]), ("::1", IPV6_SUBNET_ID))
         self.assertEqual(len({shown["vip_port_id"], second["port_id"], third["port_id"]}), 3)
@@ -48,6 +48,7 @@ class SeveralFrontEnds(SystemCase):
             ("ip_address", {"subnet_id": IPV4_SUBNET_ID, "ip_address": "127.64.0.9"}),
             ("ip_address", {"subnet_id": IPV4_SUBNET_ID, "ip_address": "192.0.2.1"}),
             ("subnet_id", {"subnet_id": "ffffffff-0000-4000-8000-000000000000"}),
+            ("subnet_id", {"subnet_id": IPV4_SUBNET_ID}),
         ):
             code, answer = await self._create(port, wrong)
             self.assertEqual(code, 400, answer)

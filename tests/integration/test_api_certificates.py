@@ -62,8 +62,8 @@ class Judging(CertificateCase):
             await self.refused("listener", f"listener.{field}", **balancer, **fields)
         pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "tls_enabled": True}
         for field in ("tls_container_ref", "ca_tls_container_ref", "crl_container_ref"):
-            await self.refused("pool", f"pool.{field}", **balancer, **pool, **{field: key})
-            within = {**pool, field: key}
+            within = {**pool, "ca_tls_container_ref": self.authority, field: key}
+            await self.refused("pool", f"pool.{field}", **balancer, **within)
             await self.refused("listener", f"default_pool.{field}", **balancer, **self.tls(default_pool=within))
         self.assertEqual((await self.ask("GET", "listeners")).body["listeners"], [])
 

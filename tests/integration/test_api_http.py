@@ -14,11 +14,16 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from octavia_tx.api.call import LARGEST_BODY, Answer, Call
 from octavia_tx.api.policy import PUBLIC
 from octavia_tx.api.resource import Route, Served
+from octavia_tx.cloud.noauth import NoAuth
+from octavia_tx.cloud.noop import NoopNetwork
 from octavia_tx.db import load_balancers
+from octavia_tx.interfaces import IIdentity
+from octavia_tx.model.caller import Caller, Presented
 from tests.integration.api import SUBNET, ApiCase, new_id
 
 
@@ -243,8 +248,22 @@ class ConcurrencyTests(ApiCase):
         self.assertIn(tuple(r.status for r in replies), {(204, 409, 204), (204, 409, 204), (400, 201, 400)})
 
 
+@implementer(IIdentity)
+class SlowIdentity:
+    """Takes longer than a client that hangs up."""
+
+    challenge = None
+
+    async def caller(self, presented: Presented) -> Caller:
+        await deferLater(reactor, 0.02)
+        return await NoAuth().caller(presented)
+
+
 class HangingUpTests(ApiCase):
     """Clients that don't wait for the answer."""
+
+    identity = SlowIdentity()
+    network = NoopNetwork()
 
     async def test_the_work_goes_on_to_its_end_and_nothing_is_logged_as_failed(self) -> None:
         failures: list[dict[str, Any]] = []

@@ -218,7 +218,7 @@ class RuleTests(L7Case):
     async def test_what_a_type_needs_is_named(self) -> None:
         for fields, word in (
             ({"type": "HEADER"}, "rule.key"),
-            ({"key": "x"}, "rule.key"),
+            ({"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "0", "key": "x"}, "rule.key"),
             ({"type": "FILE_TYPE"}, "rule.compare_type"),
             ({"compare_type": "REGEX", "value": "("}, "rule.value"),
             ({"value": "a\nb"}, "rule.value"),

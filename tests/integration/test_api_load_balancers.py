@@ -77,6 +77,8 @@ class LoadBalancerTests(ApiCase):
             ({"vip_network_id": NETWORK, "vip_address": "198.51.100.1"}, ("vip_address",)),
             ({"vip_subnet_id": SUBNET, "vip_address": "192.0.2.300"}, ("vip_address",)),
             ({"vip_subnet_id": SUBNET, "additional_vips": [{"subnet_id": UNKNOWN}]}, ("additional_vips[0]",)),
+            ({"vip_subnet_id": SUBNET, "additional_vips": [{"subnet_id": SUBNET}]}, ("additional_vips[0]",)),
+            ({"vip_subnet_id": SUBNET, "additional_vips": [{}]}, ("additional_vips[0]",)),
         ):
             reply = await self.ask("POST", "loadbalancers", {"loadbalancer": fields})
             self.assertEqual(reply.status, 400, reply)
@@ -273,6 +275,25 @@ class WithoutAmphoraeTests(ApiCase):
 
     accept_all = True
 
+    async def _tls_is_settled(self, balancer: str) -> None:
+        """What isn't said of TLS is filled in where it is used; what is said stays where it isn't."""
+        listener = await self.listener(
+            balancer, protocol="TERMINATED_HTTPS", protocol_port=444, default_tls_container_ref="x"
+        )
+        pool = await self.pool(balancer, tls_enabled=True, tls_versions=["TLSv1.3"])
+        self.assertEqual(listener["tls_versions"], ["TLSv1.2", "TLSv1.3"])
+        self.assertEqual(pool["alpn_protocols"], ["h2", "http/1.1", "http/1.0"])
+        for path, kind, fields, versions in (
+            (f"listeners/{listener['id']}", "listener", {"tls_versions": ["TLSv1.3"]}, ["TLSv1.3"]),
+            (f"listeners/{listener['id']}", "listener", {"tls_versions": None}, ["TLSv1.2", "TLSv1.3"]),
+            (f"pools/{pool['id']}", "pool", {"tls_enabled": False}, ["TLSv1.3"]),
+            (f"pools/{pool['id']}", "pool", {"tls_enabled": True, "tls_versions": None}, ["TLSv1.2", "TLSv1.3"]),
+        ):
+            reply = await self.ask("PUT", path, {kind: fields})
+            self.assertEqual((reply.status, reply.body[kind]["tls_versions"]), (200, versions), fields)
+        reply = await self.ask("PUT", f"pools/{pool['id']}", {"pool": {"tls_versions": []}})
+        self.assertEqual(reply.status, 400)
+
     async def test_other_protocols_pass(self) -> None:
         made = await self.load_balancer(additional_vips=[{"subnet_id": SUBNET6, "ip_address": "2001:db8::5"}])
         self.assertEqual(
@@ -282,6 +303,19 @@ class WithoutAmphoraeTests(ApiCase):
         await self.listener(made["id"], protocol="TCP", protocol_port=53)
         tls = {"default_tls_container_ref": "https://secrets/1", "alpn_protocols": ["h2"], "hsts_max_age": 5}
         await self.listener(made["id"], protocol="TERMINATED_HTTPS", protocol_port=443, **tls)
+        await self._tls_is_settled(made["id"])
+        guarded = await self.load_balancer(vip_address="192.0.2.12", vip_sg_ids=[UNKNOWN])
+        body = {"protocol": "TCP", "protocol_port": 5, "allowed_cidrs": ["192.0.2.0/24"]}
+        for path, described in (
+            ("listeners", {"listener": {**body, "loadbalancer_id": guarded["id"]}}),
+            (
+                "loadbalancers",
+                {"loadbalancer": {"vip_subnet_id": SUBNET, "vip_sg_ids": [UNKNOWN], "listeners": [body]}},
+            ),
+        ):
+            reply = await self.ask("POST", path, described)
+            self.assertEqual(reply.status, 400, reply)
+            self.assertIn(".allowed_cidrs", reply.sentence)
         pool = await self.pool(made["id"], protocol="UDP", session_persistence={"type": "SOURCE_IP"})
         check = {"type": "UDP-CONNECT", "delay": 1, "timeout": 1, "max_retries": 1}
         await self.make("healthmonitor", pool_id=pool["id"], **check)

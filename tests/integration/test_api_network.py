@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from attrs import evolve
 from jsonschema import Draft202012Validator, FormatChecker
 from zope.interface import implementer
 
 from octavia_tx.api import neighbours
 from octavia_tx.db import load_balancers
+from octavia_tx.errors import CloudError
 from octavia_tx.interfaces import IIdentity
 from octavia_tx.model.amphora import Vip
 from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.testing.memory import NETWORK as MEMORY
+from octavia_tx.testing.memory import MemoryNetwork
 from tests.integration.api import NETWORK, SUBNET, SUBNET6, UNKNOWN, ApiCase, Reply
 
+PROJECT = "9d1f3c5e7a9b4d2c8e6f0a1b2c3d4e5f"
 PORT = "b0000000-0000-4000-8000-000000000001"
 EMPTY = {"security-groups": "security_groups", "qos/policies": "policies"}
 
@@ -27,6 +32,66 @@ class Members:
 
     async def caller(self, presented: Presented) -> Caller:
         return Caller(project_id=presented.project_id, roles=frozenset({"member"}))
+
+
+class AddressTests(ApiCase):
+    """A load balancer that is made has its addresses at once, for clients go on with its port."""
+
+    network = MemoryNetwork()
+
+    async def _prepare(self) -> None:
+        self.network = MemoryNetwork()
+        await super()._prepare()
+
+    async def asked(self, **fields: Any) -> Reply:
+        return await self.ask("POST", "loadbalancers", {"loadbalancer": {"vip_network_id": MEMORY.id, **fields}})
+
+    async def test_the_answer_shows_them(self) -> None:
+        reply = await self.asked(additional_vips=[{"subnet_id": MEMORY.subnet_ids[0]}])
+        made = reply.body["loadbalancer"]
+        (given,) = self.network.allocated.values()
+        self.assertEqual((made["vip_address"], made["vip_port_id"]), (given.address, given.port_id))
+        self.assertEqual((made["vip_subnet_id"], made["vip_network_id"]), (given.subnet_id, given.network_id))
+        (further,) = made["additional_vips"]
+        self.assertNotIn(None, further.values())
+        self.assertEqual(await self.shown(f"loadbalancers/{made['id']}"), {**made, "tags": []})
+
+    async def test_what_another_has_is_passed_over(self) -> None:
+        first = (await self.asked()).body["loadbalancer"]
+        wanted = first["vip_address"]
+        allocate = self.network.allocate_vip
+
+        async def same(load_balancer: Any, taken: frozenset[str]) -> Any:
+            given = await allocate(load_balancer, taken)
+            return given if wanted in taken else evolve(given, address=wanted)
+
+        self.network.allocate_vip = same  # type: ignore[method-assign]
+        second = await self.asked()
+        self.assertEqual(second.status, 201, second)
+        self.assertNotEqual(second.body["loadbalancer"]["vip_address"], wanted)
+        self.assertEqual((await self.asked(vip_address=wanted)).status, 409)
+
+    async def test_what_was_given_for_nothing_is_given_back(self) -> None:
+        self.network.trouble.ahead.clear()
+        await self.ask("PUT", f"quotas/{PROJECT}", {"quota": {"load_balancer": 0}})
+        self.assertEqual((await self.asked(project_id=PROJECT)).status, 403)
+        self.assertEqual(self.network.allocated, {})
+
+    async def test_without_an_answer_a_controller_asks_later(self) -> None:
+        allocate = self.network.allocate_vip
+
+        async def silent(load_balancer: Any, taken: frozenset[str]) -> Any:
+            self.network.allocate_vip = allocate  # type: ignore[method-assign]
+            raise CloudError("No answer.")
+
+        self.network.allocate_vip = silent  # type: ignore[method-assign]
+        reply = await self.asked()
+        self.assertEqual((reply.status, reply.body["loadbalancer"]["vip_port_id"]), (201, None))
+
+    async def test_trying_asks_for_none(self) -> None:
+        body = {"loadbalancer": {"vip_network_id": MEMORY.id}}
+        self.assertEqual((await self.ask("POST", "loadbalancers?dry_run=true", body)).status, 200)
+        self.assertEqual(self.network.allocated, {})
 
 
 class NetworkCase(ApiCase):

@@ -107,9 +107,24 @@ class PoolTests(ApiCase):
         for nothing in (None, {}):
             await self.ask("PUT", path, {"pool": {"session_persistence": nothing}})
             self.assertEqual((await self.shown(path))["session_persistence"], None)
-        reply = await self.ask("PUT", path, {"pool": {"session_persistence": {"type": "APP_COOKIE"}}})
-        self.assertEqual(reply.status, 400)
-        self.assertIn("pool.session_persistence.cookie_name", reply.sentence)
+        for given, field in (({"type": "APP_COOKIE"}, "cookie_name"), ({"cookie_name": "y"}, "type")):
+            reply = await self.ask("PUT", path, {"pool": {"session_persistence": given}})
+            self.assertEqual(reply.status, 400)
+            self.assertIn(f"pool.session_persistence.{field}", reply.sentence)
+
+    async def test_a_part_of_session_persistence_may_change(self) -> None:
+        balancer = await self.load_balancer()
+        made = await self.pool(balancer["id"], session_persistence={"type": "APP_COOKIE", "cookie_name": "x"})
+        path = f"pools/{made['id']}"
+        for given, kind, cookie in (
+            ({"cookie_name": "y"}, "APP_COOKIE", "y"),
+            ({"type": "APP_COOKIE"}, "APP_COOKIE", "y"),
+            ({"type": "SOURCE_IP"}, "SOURCE_IP", None),
+        ):
+            reply = await self.ask("PUT", path, {"pool": {"session_persistence": given}})
+            self.assertEqual(reply.status, 200, reply)
+            kept = (await self.shown(path))["session_persistence"]
+            self.assertEqual((kept["type"], kept["cookie_name"]), (kind, cookie), given)
 
     async def test_a_new_one_has_session_persistence_of_a_type_or_none(self) -> None:
         balancer = await self.load_balancer()
@@ -237,6 +252,22 @@ class MemberTests(ApiCase):
             for fields, status in statuses:
                 await self.ask("PUT", path, {"members": [{**given, **fields}]})
                 self.assertEqual((await self.shown(f"{path}/{new['id']}"))["operating_status"], status, fields)
+
+    async def test_its_status_follows_from_whether_anybody_watches(self) -> None:
+        fields: list[dict[str, Any]] = [{}, {"admin_state_up": False}, {"weight": 0}]
+        for number, more in enumerate(fields, 30):
+            await self.make("member", self.path, address=f"192.0.2.{number}", protocol_port=80, **more)
+
+        async def statuses() -> list[str]:
+            listed = (await self.ask("GET", self.path)).body["members"]
+            return [member["operating_status"] for member in listed]
+
+        self.assertEqual(await statuses(), ["NO_MONITOR", "OFFLINE", "DRAINING"])
+        check = {"type": "TCP", "delay": 1, "timeout": 1, "max_retries": 1}
+        monitor = await self.make("healthmonitor", pool_id=self.path.split("/")[1], **check)
+        self.assertEqual(await statuses(), ["OFFLINE", "OFFLINE", "DRAINING"])
+        self.assertEqual((await self.ask("DELETE", f"healthmonitors/{monitor['id']}")).status, 204)
+        self.assertEqual(await statuses(), ["NO_MONITOR", "OFFLINE", "DRAINING"])
 
     async def test_one_on_its_way_out_makes_room_for_another(self) -> None:
         made = await self.member()

@@ -49,6 +49,8 @@ class ConvergenceCase(PostgresCase):
         (row,) = await world.rows()
         self.assertIs(row.state, AmphoraState.ALLOCATED)
         self.assertEqual(row.applied_revision, shown.revision)
+        self.assertEqual((row.ha_ip, row.ha_port_id), (shown.vip_address, shown.vip_port_id))
+        self.assertNotIn(None, (row.vrrp_ip, row.vrrp_port_id))
         self.assertEqual(set(world.compute.machines), {row.id})
         self.assertEqual(row.compute_id, world.compute.machines[row.id].compute_id)
         self.assertEqual(row.certificate_serial, world.compute.serials[row.id])

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from attrs import evolve
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
 
-from octavia_tx.db import load_balancers
+from octavia_tx.db import convergences, load_balancers
+from octavia_tx.driver.amphora import AmphoraProvider
+from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DriverError, IncompatibleConfiguration
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import ProvisioningStatus
+from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault
+from octavia_tx.testing.provider import MemoryProvider
 from tests.controller.world import HASTY, World
 from tests.integration.test_controller_convergence import ConvergenceCase
+
+
+class HangingProvider(MemoryProvider):
+    """It provides nothing when it is asked for the first time, and doesn't say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hung: Deferred[None] = Deferred()
+
+    async def provide(self, tree: Tree, terms: Terms) -> None:
+        if not self.hung.called:
+            await self.hung
+        await super().provide(tree, terms)
 
 
 class ForeignProvider(ConvergenceCase):
@@ -50,6 +70,39 @@ class ForeignProvider(ConvergenceCase):
         self.assertEqual(await world.settle(), 3)
         await self.assert_provided(world, lb.id)
 
+    async def test_one_that_hangs_is_given_up_and_tried_again(self) -> None:
+        world = self.world()
+        world.provider = hanging = HangingProvider()
+        providers = Providers((AmphoraProvider(), hanging), reactor, patience=0.05)
+        world.means = evolve(world.means, providers=providers)
+        lb = await world.create(provider="memory")
+        await world.live()
+        self.assertTrue(hanging.hung.called)
+        await self.failed(lb.id, "Provider 'memory' reports error: it gave no answer within 0.05 seconds.")
+        await world.settle()
+        await self.assert_provided(world, lb.id)
+
+    async def test_whatever_it_raises_is_a_failure_that_is_told(self) -> None:
+        world = self.world()
+        for error in (SystemExit(), DriverError("a\0b\ud800"), CancelledError()):
+            world.provider.ahead.append(error)
+            lb = await world.create(provider="memory")
+            await world.live()
+            await self.failed(lb.id, "Provider 'memory' reports error: ")
+            await world.settle()
+            await self.assert_provided(world, lb.id)
+            await world.delete(lb.id)
+            await world.settle()
+        self.flushLoggedErrors(SystemExit, RuntimeError)
+
+    async def failed(self, id: str, sentence: str) -> None:
+        """One attempt to provide has, for this reason, as operators see it."""
+        async with self.database.transaction() as tx:
+            shown = await convergences.rows.get(tx, id)
+        assert shown is not None
+        self.assertEqual((shown.step, shown.attempts), ("provide", 1))
+        self.assertIn(sentence, shown.last_error or "")
+
     async def test_what_can_never_be_is_told_at_once(self) -> None:
         world = self.world(settings=evolve(HASTY, slow_retry=60.0))
         world.provider.ahead.append(IncompatibleConfiguration("Two listeners are one too many."))
@@ -58,7 +111,10 @@ class ForeignProvider(ConvergenceCase):
         shown = await world.show(lb.id)
         assert shown is not None
         self.assertIs(shown.provisioning_status, ProvisioningStatus.ERROR)
-        self.assertIn("Step 'provide': Two listeners are one too many.", shown.error or "")
+        refused = (
+            "Step 'provide': Provider 'memory' does not support a requested option: Two listeners are one too many."
+        )
+        self.assertIn(refused, shown.error or "")
         await world.change(lb.id)
         await world.settle()
         await self.assert_provided(world, lb.id)

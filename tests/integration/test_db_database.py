@@ -83,7 +83,7 @@ class TransactionTests(DatabaseCase):
                 with contextlib.suppress(KeyError):
                     await tx.execute("load_balancer.forget")
                 await self.insert(tx)
-        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses", id=None), [])
+        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses", id=None, network_id=None), [])
 
     async def test_one_that_only_reads_refuses_to_write(self) -> None:
         with self.assertRaises(ValueError):

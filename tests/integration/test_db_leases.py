@@ -202,7 +202,7 @@ class LeaseTests(PostgresCase):
             return await leases.renew(tx, lease, 30)
 
         async with self.database.transaction() as tenant:
-            await tenant.fetch("load_balancer.taken_addresses", id=None)
+            await tenant.fetch("load_balancer.taken_addresses", id=None, network_id=None)
             await load_balancers.update(tenant, load_balancer(id=id))
             async with self.database.transaction() as tx:
                 self.assertTrue(await renew(tx))

@@ -120,9 +120,11 @@ class WritingTests(PostgresCase):
             (vip.address, vip.port_id, vip.subnet_id, vip.network_id),
         )
         async with self.database.transaction() as tx:
-            self.assertEqual(await load_balancers.taken_addresses(tx, None), {"192.0.2.9", "2001:db8::7"})
-            self.assertEqual(await load_balancers.taken_addresses(tx, first.id), set())
-            self.assertEqual(await load_balancers.taken_addresses(tx, second.id, ["192.0.2.9"]), {"192.0.2.9"})
+            self.assertEqual(await load_balancers.taken_addresses(tx, None, None), {"192.0.2.9", "2001:db8::7"})
+            self.assertEqual(await load_balancers.taken_addresses(tx, first.id, None), set())
+            self.assertEqual(
+                await load_balancers.taken_addresses(tx, second.id, vip.network_id, ["192.0.2.9"]), {"192.0.2.9"}
+            )
 
     async def test_additional_vips_are_held_by_one_only_and_count_as_vips_do(self) -> None:
         first = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
@@ -143,6 +145,15 @@ class WritingTests(PostgresCase):
                     await load_balancers.record_vip(tx, second.id, *wrong)
         async with self.database.transaction() as tx:
             await load_balancers.record_vip(tx, second.id, other, ())
+
+    async def test_another_network_may_have_the_same_addresses(self) -> None:
+        both = [load_balancer(vip_address=None, vip_subnet_id=None, additional_vips=()) for _ in range(2)]
+        for each in both:
+            vip = Vip(address="192.0.2.9", port_id=new_id(), subnet_id=new_id(), network_id=new_id())
+            further = AdditionalVip(ip_address="2001:db8::9", port_id=new_id(), subnet_id=new_id())
+            await inserted(self.database, Tree(load_balancer=each))
+            async with self.database.transaction() as tx:
+                await load_balancers.record_vip(tx, each.id, vip, (further,))
 
     async def test_two_who_record_the_same_address_at_once_do_not_both_get_it(self) -> None:
         first = (await inserted(self.database, Tree(load_balancer=load_balancer(additional_vips=())))).load_balancer
@@ -165,8 +176,8 @@ class WritingTests(PostgresCase):
         later = load_balancer(**asked, created_at=first.created_at + timedelta(seconds=1))
         second = (await inserted(self.database, Tree(load_balancer=later))).load_balancer
         async with self.database.transaction() as tx:
-            self.assertEqual(await load_balancers.taken_addresses(tx, first.id), set())
-            self.assertEqual(await load_balancers.taken_addresses(tx, second.id), {"2001:db8::9"})
+            self.assertEqual(await load_balancers.taken_addresses(tx, first.id, None), set())
+            self.assertEqual(await load_balancers.taken_addresses(tx, second.id, None), {"2001:db8::9"})
 
 
 class ChangingTests(PostgresCase):

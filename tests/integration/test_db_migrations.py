@@ -44,7 +44,7 @@ class MigrationTests(PostgresCase):
 
     async def test_an_empty_database_gets_the_schema(self) -> None:
         self.assertEqual(await migrate(self.database), NEWEST)
-        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses", id=None), [])
+        self.assertEqual(await self.database.fetch("load_balancer.taken_addresses", id=None, network_id=None), [])
 
     async def test_doing_it_again_changes_nothing(self) -> None:
         await migrate(self.database)
@@ -132,5 +132,5 @@ class EveryVersionTests(PostgresCase):
             database = Database(reactor, server.dsn("postgres"))
             self.addCleanup(database.stopService)
             self.assertEqual(await migrate(database), NEWEST)
-            self.assertEqual(await database.fetch("load_balancer.taken_addresses", id=None), [])
+            self.assertEqual(await database.fetch("load_balancer.taken_addresses", id=None, network_id=None), [])
             await database.stopService()

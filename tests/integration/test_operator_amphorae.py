@@ -114,13 +114,15 @@ class ShownTests(OperatorCase):
 
     async def test_they_come_in_pages(self) -> None:
         made = [(await self.amphora(None, AmphoraState.READY)).id for _ in range(5)]
-        url, seen = "/v2/octavia/amphorae?limit=2&status=READY", []
-        while url:
-            reply = await self.ask("GET", url)
-            seen += [each["id"] for each in reply.body["amphorae"]]
-            following = [link["href"] for link in reply.body["amphorae_links"] if link["rel"] == "next"]
-            url = following[0].removeprefix(self.base) if following else ""
-        self.assertEqual(seen, made)
+        for query in ("status=READY", "sort=status", "sort=status:desc"):
+            url, seen = f"/v2/octavia/amphorae?limit=2&{query}", []
+            while url:
+                reply = await self.ask("GET", url)
+                self.assertEqual(reply.status, 200, reply)
+                seen += [each["id"] for each in reply.body["amphorae"]]
+                following = [link["href"] for link in reply.body["amphorae_links"] if link["rel"] == "next"]
+                url = following[0].removeprefix(self.base) if following else ""
+            self.assertEqual(seen, made, query)
 
     async def test_traffic_is_told_by_listener(self) -> None:
         made = await self.load_balancer()

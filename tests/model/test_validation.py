@@ -83,6 +83,12 @@ class ListenerTests(ValidationCase):
         check(listener("TERMINATED_HTTPS", default_tls_container_ref="x"), "l")
         check(listener("TERMINATED_HTTPS", sni_container_refs=("x",)), "l")
 
+    def test_metrics_may_be_told_over_tls(self) -> None:
+        secured = listener("PROMETHEUS", default_tls_container_ref="x", tls_versions=("TLSv1.3",))
+        validation.check_listener(secured, "l")
+        bare = listener("PROMETHEUS", tls_versions=("TLSv1.3",))
+        self.refuses("l.tls_versions", validation.check_listener, bare, "l")
+
     def test_clients_certificates_need_an_authority(self) -> None:
         tls: dict[str, Any] = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "x"}
         where = "l.client_ca_tls_container_ref"
@@ -112,6 +118,13 @@ class ListenerTests(ValidationCase):
         self.refuses("l.allowed_cidrs[0]", check, limited, frozenset({6}), "l")
         check(limited, frozenset({4, 6}), "l")
         check(limited, frozenset(), "l")
+
+    def test_ranges_are_not_beside_the_vips_security_groups(self) -> None:
+        check = validation.check_sole_filter
+        limited = listener(allowed_cidrs=("198.51.100.0/24",))
+        self.refuses("l.allowed_cidrs", check, limited, evolve(BALANCER, vip_sg_ids=("g",)), "l")
+        check(limited, BALANCER, "l")
+        check(listener(), evolve(BALANCER, vip_sg_ids=("g",)), "l")
 
     def test_the_vips_versions_follow_from_its_addresses_or_its_subnet(self) -> None:
         versions = validation.vip_versions
@@ -171,9 +184,13 @@ class PoolTests(ValidationCase):
         cookie = SessionPersistence(type="HTTP_COOKIE")
         self.refuses(f"{where}.type", validation.check_pool, pool("UDP", session_persistence=cookie), "pool")
 
-    def test_fields_of_tls_to_members_need_it(self) -> None:
-        self.refuses("pool.tls_ciphers", validation.check_pool, pool(tls_ciphers="x"), "pool")
-        validation.check_pool(pool(tls_enabled=True, tls_ciphers="x"), "pool")
+    def test_fields_of_tls_to_members_may_be_there_before_it(self) -> None:
+        validation.check_pool(pool(tls_ciphers="x", tls_versions=("TLSv1.2",), alpn_protocols=("h2",)), "pool")
+
+    def test_a_list_of_what_is_revoked_needs_the_authority_that_made_it(self) -> None:
+        where = "pool.ca_tls_container_ref"
+        self.refuses(where, validation.check_pool, pool(crl_container_ref="x"), "pool")
+        validation.check_pool(pool(crl_container_ref="x", ca_tls_container_ref="y"), "pool")
 
 
 class MonitorTests(ValidationCase):
@@ -225,6 +242,19 @@ class AddressTests(ValidationCase):
         self.refuses("m.address", check, member("::ffff:192.0.2.1"), BALANCER, "m")
         check(member("192.0.2.2"), BALANCER, "m")
         check(member("192.0.2.1"), evolve(BALANCER, vip_address=None), "m")
+
+    def test_a_member_is_not_where_the_cloud_tells_of_itself(self) -> None:
+        for address in ("169.254.169.254", "::ffff:169.254.169.254"):
+            self.refuses("m.address", validation.check_member, member(address), BALANCER, "m")
+        validation.check_member(member("169.254.169.253"), BALANCER, "m")
+
+    def test_each_front_end_is_in_a_subnet_of_its_own(self) -> None:
+        check = validation.check_distinct_subnets
+        one, other = AdditionalVip(subnet_id="s"), AdditionalVip(subnet_id="s6")
+        self.refuses("lb.additional_vips[0].subnet_id", check, evolve(BALANCER, additional_vips=(one,)), SUBNET, "lb")
+        twice = evolve(BALANCER, additional_vips=(one, AdditionalVip(ip_address="192.0.2.7"), one))
+        self.refuses("lb.additional_vips[2].subnet_id", check, twice, None, "lb")
+        check(evolve(BALANCER, additional_vips=(other, AdditionalVip(port_id="p"))), SUBNET, "lb")
 
     def test_the_vip_lies_in_its_subnet(self) -> None:
         check = validation.check_vip
