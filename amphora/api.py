@@ -15,6 +15,7 @@ from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 
 from amphora import system
+from amphora.certificates import AbsentFile, BadName, NoMemory
 from amphora.fence import StaleFence
 from amphora.haproxy import StartFailed
 from amphora.load_balancer import Absent, Invalid, LoadBalancer, checksum
@@ -28,9 +29,11 @@ _FENCE_LIMIT: Final = 2**63
 _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Invalid, 400, "Invalid request"),
     (BadSettings, 400, "Invalid request"),
+    (BadName, 400, "Filename has wrong format"),
     (StaleFence, 409, "Stale fence"),
     (StartFailed, 500, "Error starting haproxy"),
     (ReloadRefused, 500, "Error reloading haproxy"),
+    (NoMemory, 500, "Certificates can't be kept"),
     (CancelledError, 503, "The agent is ending"),
     (OSError, 500, "The agent can't read or write its files"),
 )
@@ -123,6 +126,43 @@ class AgentApi:
         """The same, where it was put."""
         return _text(request, self._load_balancers.find(str(identifier)))
 
+    @app.route("/1.0/loadbalancer/<uuid:identifier>/certificates", methods=["GET"])
+    def certificates(self, request: IRequest, identifier: UUID) -> bytes:
+        """Which files with certificates there are, by their checksums."""
+        return _json(request, 200, {"certificates": self._load_balancers.place(str(identifier)).certificates.digests()})
+
+    @app.route("/1.0/loadbalancer/<uuid:identifier>/certificates/<name>", methods=["PUT"])
+    async def put_certificate(self, request: IRequest, identifier: UUID, name: str) -> bytes:
+        """Put a file with a certificate in place. Its content is never told."""
+        load_balancer, content = self._load_balancers.place(str(identifier)), request.content.read()
+        if not content.strip():
+            raise Malformed("The body must be a certificate.")
+
+        async def put() -> str:
+            return load_balancer.certificates.put(name, content)
+
+        digest = await self._logged(request, load_balancer.alone(_fence(request), put))
+        request.setHeader("ETag", digest)
+        return _json(request, 200, {"message": "OK"})
+
+    @app.route("/1.0/loadbalancer/<uuid:identifier>/certificates/<name>", methods=["GET"])
+    def certificate(self, request: IRequest, identifier: UUID, name: str) -> bytes:
+        """The checksum of a file with a certificate."""
+        digest = checksum(self._load_balancers.place(str(identifier)).certificates.read(name))
+        request.setHeader("ETag", digest)
+        return _json(request, 200, {"md5sum": digest})
+
+    @app.route("/1.0/loadbalancer/<uuid:identifier>/certificates/<name>", methods=["DELETE"])
+    async def delete_certificate(self, request: IRequest, identifier: UUID, name: str) -> bytes:
+        """Remove a file with a certificate, if there is one."""
+        load_balancer = self._load_balancers.place(str(identifier))
+
+        async def delete() -> None:
+            load_balancer.certificates.delete(name)
+
+        await self._logged(request, load_balancer.alone(_fence(request), delete))
+        return _json(request, 200, {"message": "OK"})
+
     @app.route("/1.0/loadbalancer/<uuid:identifier>/<action>", methods=["PUT"])
     async def act(self, request: IRequest, identifier: UUID, action: str) -> bytes:
         """Start, drain, stop or reload haproxy."""
@@ -151,6 +191,12 @@ class AgentApi:
         """There's no such load balancer."""
         return _json(request, 404, _said("Listener Not Found", f"No listener with UUID: {failure.value}"))
 
+    @app.handle_errors(AbsentFile)
+    def absent_file(self, request: IRequest, failure: Failure) -> bytes:
+        """There's no such file with a certificate."""
+        said = _said("Certificate Not Found", f"No certificate with filename: {failure.value}")
+        return _json(request, 404, said)
+
     @app.handle_errors(HTTPException)
     def refused(self, request: IRequest, failure: Failure) -> bytes:
         """An unknown path, or a method that it doesn't have."""
@@ -174,7 +220,7 @@ class AgentApi:
     async def _logged(self, request: IRequest, change: Awaitable[Any]) -> Any:
         try:
             result = await change
-        except (Invalid, BadSettings, StaleFence, StartFailed, ReloadRefused, OSError) as e:
+        except (Invalid, BadName, BadSettings, NoMemory, StaleFence, StartFailed, ReloadRefused, OSError) as e:
             self._log(request, f"{type(e).__name__}: {e}")
             raise
         self._log(request, "done")

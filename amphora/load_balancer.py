@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -15,9 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from amphora import durable, ports
+from amphora.certificates import Certificates
 from amphora.fence import Fences
+from amphora.frontends import frontends
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.hold import Holds, NotHeld
+from amphora.loaded import Loaded
 from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
@@ -25,13 +27,9 @@ from amphora.runtime import Runtime
 from amphora.server_states import STATES, handed_on
 from amphora.statistics import Snapshot, accepts, connections, is_over, parse, snapshot
 
-LOADED: Final = "loaded.cfg"
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 STOP_LIMIT: Final = 1.0  # seconds for an old worker to stop accepting
 STOP_LOOK: Final = 0.01  # seconds between looks at it
-_FRONTEND: Final = re.compile(
-    r"^[ \t]*frontend[ \t]+(\S+).*\n(?:(?:[ \t].*)?\n)*?(?:[ \t]+mode[ \t]+(\S+)|(?=\S)|\Z)", re.MULTILINE
-)
 _machine: Final = build()
 T = TypeVar("T")
 
@@ -67,6 +65,7 @@ class LoadBalancer:
 
     @ivar identifier: its id.
     @ivar life: its haproxy.
+    @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
 
     log = Logger()
@@ -78,14 +77,17 @@ class LoadBalancer:
         program: Program,
         fences: Fences,
         observer: Observer,
+        certificates: Certificates,
     ) -> None:
         self.identifier = directory.name
+        self.certificates = certificates
         self._reactor = reactor
         self._directory = directory
         self._program = program
         self._fences = fences
         self._observer = observer
         self._lock = DeferredLock()
+        self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
         self._holds = Holds(reactor, directory)
@@ -111,10 +113,9 @@ class LoadBalancer:
     def listeners(self) -> dict[str, str]:
         """The listeners in the configuration in place: by id, C{HTTP} or C{TCP}."""
         try:
-            found = _FRONTEND.findall(self.text().decode(errors="replace"))
+            return frontends(self.text().decode(errors="replace"))
         except Absent:
             return {}
-        return {listener: (mode or "tcp").upper() for listener, mode in found}
 
     def upload(self, text: bytes, fence: int | None) -> Deferred[str]:
         """
@@ -123,7 +124,7 @@ class LoadBalancer:
         @raise Invalid: haproxy doesn't accept it; the one before stays.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._upload(text))
+        return self.alone(fence, lambda: self._upload(text))
 
     def start(self, fence: int | None) -> Deferred[None]:
         """
@@ -133,7 +134,7 @@ class LoadBalancer:
         @raise StartFailed: it ended at once.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._run(self._start))
+        return self.alone(fence, lambda: self._run(self._start))
 
     def reload(self, fence: int | None) -> Deferred[None]:
         """
@@ -145,7 +146,7 @@ class LoadBalancer:
         @raise StartFailed: it ended at once.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._run(self._reload))
+        return self.alone(fence, lambda: self._run(self._reload))
 
     def drain(self, fence: int | None) -> Deferred[int]:
         """
@@ -156,7 +157,7 @@ class LoadBalancer:
         @raise Absent: there's no configuration.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, self._drain)
+        return self.alone(fence, self._drain)
 
     def stop(self, fence: int | None) -> Deferred[None]:
         """
@@ -165,7 +166,7 @@ class LoadBalancer:
         @raise Absent: there's no configuration.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._run(self._stop))
+        return self.alone(fence, lambda: self._run(self._stop))
 
     def remove(self, fence: int | None) -> Deferred[None]:
         """
@@ -173,22 +174,23 @@ class LoadBalancer:
 
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, self._remove)
+        return self.alone(fence, self._remove)
 
-    def apply(self, text: bytes, fence: int | None) -> Deferred[None]:
+    def apply(self, text: bytes, fence: int | None, certificates: Mapping[str, bytes]) -> Deferred[None]:
         """
-        Make haproxy run this configuration, unless it does already.
+        Make haproxy run this configuration with these certificates, unless it does already.
 
+        @raise NoMemory: there are certificates, and no place for them.
         @raise Invalid: see L{upload}.
         @raise ReloadRefused: see L{reload}.
         @raise StartFailed: see L{start}.
         @raise StaleFence: a newer controller was here.
         """
-        return self._alone(fence, lambda: self._apply(text))
+        return self.alone(fence, lambda: self._apply(text, certificates))
 
     def revive(self) -> Deferred[None]:
         """At the agent's start: adopt the haproxy that an earlier agent left, or start it anew."""
-        return self._alone(None, self._revive)
+        return self.alone(None, self._revive)
 
     async def snapshot(self) -> Snapshot | None:
         """
@@ -211,7 +213,13 @@ class LoadBalancer:
         self._holds.release(over)
         return snapshot(self.identifier, runs)
 
-    def _alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
+    def alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
+        """
+        Make a change when those before are made.
+
+        @raise StaleFence: a newer controller was here.
+        """
+
         async def guarded() -> T:
             if fence is not None:
                 self._fences.check(self.identifier, fence)
@@ -233,12 +241,14 @@ class LoadBalancer:
     async def _upload(self, text: bytes) -> str:
         is_new = not self._directory.exists()
         durable.make_directory(self._directory)
+        self.certificates.link()
         draft = durable.write_draft(self._directory / CONFIGURATION, text)
         try:
             await self._check(draft)
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
+            self.certificates.back()
             if is_new:
                 durable.remove_directory(self._directory)
             raise
@@ -258,7 +268,8 @@ class LoadBalancer:
         try:
             await action()
             if self.life.serves():
-                durable.write(self._directory / LOADED, self.text())
+                left = self.certificates.settle(self.text(), self._loaded.certificates())
+                self._loaded.write(self.text(), left)
         finally:
             self._runtime.look()
             await self._observer.after(self)
@@ -294,7 +305,8 @@ class LoadBalancer:
         await self.life.stop()
 
     async def _reload(self) -> None:
-        if await self._runtime.take_up(self.text().decode(errors="replace")):
+        new = self.certificates.replacements(self.text(), self._loaded.certificates())
+        if await self._runtime.take_up(self.text().decode(errors="replace"), new):
             return
         held: list[int] = []
         (self._directory / DRAINED).unlink(missing_ok=True)
@@ -307,14 +319,14 @@ class LoadBalancer:
             await self._until_stopped(held)
         except ReloadRefused:
             self._holds.release(held)
-            if (loaded := self._loaded()) is not None:
+            self.certificates.back()
+            if (loaded := self._loaded.configuration()) is not None:
                 durable.write(self._directory / CONFIGURATION, loaded)
             raise
 
     def _running(self) -> str | None:
         """What haproxy goes by; C{None} where it doesn't serve."""
-        loaded = self._loaded() if self.life.serves() else None
-        return None if loaded is None else loaded.decode(errors="replace")
+        return self._loaded.text() if self.life.serves() else None
 
     async def _hold(self) -> list[int]:
         """Keep the worker until it has been heard to the end, where that's possible."""
@@ -349,26 +361,22 @@ class LoadBalancer:
     def _foresee(self) -> None:
         """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""
         if self.life.serves():
-            now = ports.bound((self._loaded() or b"").decode(errors="replace"))
-            found = ports.obstacles(ports.bound(self.text().decode(errors="replace")) - now)
-            if found:
+            now, wanted = self._loaded.text() or "", self.text().decode(errors="replace")
+            if found := ports.obstacles(ports.bound(wanted) - ports.bound(now)):
                 raise ReloadRefused("\n".join(found))
-
-    def _loaded(self) -> bytes | None:
-        try:
-            return (self._directory / LOADED).read_bytes()
-        except FileNotFoundError:
-            return None
 
     async def _remove(self) -> None:
         self._runtime.stop()
         await self.life.stop()
+        self.certificates.remove()
         if self._directory.exists():
             durable.remove_directory(self._directory)
             await self._observer.after(self)
 
-    async def _apply(self, text: bytes) -> None:
-        if self.life.serves() and self._loaded() == text:
+    async def _apply(self, text: bytes, certificates: Mapping[str, bytes]) -> None:
+        self.certificates.put_all(certificates)
+        same = (self._loaded.configuration(), self._loaded.certificates()) == (text, self.certificates.digests())
+        if self.life.serves() and same:
             return
         await self._upload(text)
         await self._run(self._reload)

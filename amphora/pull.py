@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from amphora.certificates import BadName, NoMemory
 from amphora.fence import StaleFence
 from amphora.fetch import NoAnswer
 from amphora.haproxy import StartFailed
@@ -36,11 +37,13 @@ class Wanted:
     What a controller says that this amphora should run.
 
     @ivar text: haproxy's configuration; empty where there's nothing to serve.
+    @ivar certificates: the files that it names, as far as they aren't there yet.
     """
 
     load_balancer_id: str
     fence: int
     text: bytes
+    certificates: Mapping[str, bytes] = field(factory=dict, repr=False)
 
 
 def read(body: bytes) -> tuple[Wanted, ...]:
@@ -50,17 +53,22 @@ def read(body: bytes) -> tuple[Wanted, ...]:
     @raise NoAnswer: it isn't of the expected shape.
     """
     try:
-        return tuple(_wanted(item["id"], item["fence"], item["haproxy"]) for item in json.loads(body)["load_balancers"])
+        return tuple(
+            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}))
+            for item in json.loads(body)["load_balancers"]
+        )
     except (ValueError, TypeError, KeyError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e!r}") from e
 
 
-def _wanted(identifier: object, fence: object, text: object) -> Wanted:
+def _wanted(identifier: object, fence: object, text: object, certificates: object) -> Wanted:
     if not isinstance(identifier, str) or not is_identifier(identifier):
         raise ValueError("an id isn't a UUID")
     if not isinstance(text, str) or type(fence) is not int or fence < 0:
         raise ValueError("a load balancer lacks text or fence")
-    return Wanted(identifier, fence, text.encode())
+    if not isinstance(certificates, dict) or not all(isinstance(content, str) for content in certificates.values()):
+        raise ValueError("certificates aren't texts by their names")
+    return Wanted(identifier, fence, text.encode(), {name: pem.encode() for name, pem in certificates.items()})
 
 
 def _places(urls: tuple[str, ...], amphora_id: str) -> tuple[str, ...]:
@@ -146,10 +154,10 @@ class Pull(Service):
         load_balancer = self._load_balancers.place(wanted.load_balancer_id)
         try:
             if wanted.text:
-                await load_balancer.apply(wanted.text, wanted.fence)
+                await load_balancer.apply(wanted.text, wanted.fence, wanted.certificates)
             else:
                 await load_balancer.remove(wanted.fence)
-        except (StaleFence, Invalid, ReloadRefused, StartFailed, OSError) as e:
+        except (StaleFence, Invalid, ReloadRefused, StartFailed, BadName, NoMemory, OSError) as e:
             self.log.error(
                 "load balancer {identifier} isn't as its controller wants it: {reason}",
                 identifier=wanted.load_balancer_id,

@@ -10,11 +10,13 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from amphora.certificates import Certificates, sweep
 from amphora.fence import Fences
 from amphora.haproxy import StartFailed
 from amphora.load_balancer import Absent, LoadBalancer, Observer
 from amphora.runner import Program
 from octavia_tx.wire.heartbeat import is_identifier
+from octavia_tx.wire.rest import CERTIFICATES
 
 LOAD_BALANCERS: Final = "load_balancers"
 FENCES: Final = "fences"
@@ -25,27 +27,32 @@ class LoadBalancers(Service):
     Finds them on disk when it starts, and has each served again, whoever else is there or not.
 
     When it stops, they go on.
+
+    @param certificates: where their certificates lie, in a directory for each; C{None}: there's no place for them.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, directory: Path, program: Program, observer: Observer) -> None:
+    def __init__(
+        self, reactor: Any, directory: Path, program: Program, observer: Observer, certificates: Path | None
+    ) -> None:
         self._reactor = reactor
         self._directory = directory / LOAD_BALANCERS
         self._program = program
         self._fences = Fences(directory / FENCES)
         self._observer = observer
+        self._certificates = certificates
         self._known: dict[str, LoadBalancer] = {}
 
     def startService(self) -> None:
         """See to it that all that lies on disk is served."""
         super().startService()  # type: ignore[no-untyped-call]
-        if not self._directory.exists():
-            return
-        for path in sorted(self._directory.iterdir()):
-            if is_identifier(path.name) and path.is_dir():
-                load_balancer = self.place(path.name)
-                load_balancer.revive().addErrback(self._not_yet, load_balancer.identifier)
+        paths = sorted(self._directory.iterdir()) if self._directory.exists() else ()
+        found = [path.name for path in paths if is_identifier(path.name) and path.is_dir()]
+        sweep(self._certificates, found)
+        for name in found:
+            load_balancer = self.place(name)
+            load_balancer.revive().addErrback(self._not_yet, load_balancer.identifier)
 
     def stopService(self) -> None:
         """Leave haproxy alone from now on."""
@@ -56,8 +63,15 @@ class LoadBalancers(Service):
     def place(self, identifier: str) -> LoadBalancer:
         """That load balancer, whether it exists yet or not."""
         if identifier not in self._known:
+            directory = self._directory / identifier
+            files = self._certificates and self._certificates / identifier
             self._known[identifier] = LoadBalancer(
-                self._reactor, self._directory / identifier, self._program, self._fences, self._observer
+                self._reactor,
+                directory,
+                self._program,
+                self._fences,
+                self._observer,
+                Certificates(files, directory / CERTIFICATES),
             )
         return self._known[identifier]
 

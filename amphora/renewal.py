@@ -40,8 +40,8 @@ class Renewal:
 
     async def put(self, text: bytes) -> None:
         """
-        Put this in the file's place, and go by it; one after another. Where the agent listens, and which haproxy it
-        runs, is taken up at its next start.
+        Put this in the file's place, and go by it; one after another. Where the agent listens, which haproxy it
+        runs, and where certificates lie, is taken up at its next start.
 
         @raise BadSettings: these can't be; nothing is changed.
         @raise OSError: the file can't be written; nothing is changed.

@@ -79,7 +79,7 @@ class Program:
 
     def check(self, configuration: Path) -> tuple[str, ...]:
         """The command line that only checks a configuration."""
-        return (self.path, "-c", "-f", str(configuration), "-L", self.peer)
+        return (self.path, "-c", "-C", str(configuration.parent), "-f", str(configuration), "-L", self.peer)
 
     def serve(self, directory: Path) -> tuple[str, ...]:
         """

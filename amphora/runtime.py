@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -11,6 +12,7 @@ from twisted.logger import Logger
 
 from amphora import live
 from amphora.master import Master, MasterSilent
+from amphora.replacement import Replacement
 
 T = TypeVar("T")
 FIRST_LOOK: Final = 0.05  # seconds until the first attempt; each further one waits twice as long
@@ -36,23 +38,26 @@ class Runtime:
         self._timer: IDelayedCall | None = None
         self._delay = FIRST_LOOK
 
-    async def take_up(self, wanted: str) -> bool:
+    async def take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
         """
-        Whether haproxy goes by this configuration now. If not, it goes by neither, and needs a reload. Until the next
-        L{look}, nothing is forgotten: which servers are to stay isn't known before the change is written down.
-        """
-        return await self._alone(self._take_up(wanted))
+        Whether haproxy goes by this configuration and these new certificates now. If not, it goes by neither the old
+        nor the new, and needs a reload. Until the next L{look}, nothing is forgotten: which servers are to stay isn't
+        known before the change is written down.
 
-    async def _take_up(self, wanted: str) -> bool:
+        @param new: C{None}: certificates that it can't take up while it runs.
+        """
+        return await self._alone(self._take_up(wanted, new))
+
+    async def _take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
         self.stop()
         now = self._running()
         orders = None if now is None else live.orders(now, wanted, await self._still_leaving())
-        if now is None or orders is None:
+        if now is None or orders is None or new is None:
             return False
-        if not (await self._told(orders.first) and await self._told(orders.then)):
+        if not (await self._told(orders.first) and await self._replaced(new) and await self._told(orders.then)):
             return False
-        new = live.servers(wanted).keys()
-        self._leaving = {k: s for k, s in {**self._leaving, **live.servers(now)}.items() if k not in new}
+        kept = live.servers(wanted).keys()
+        self._leaving = {k: s for k, s in {**self._leaving, **live.servers(now)}.items() if k not in kept}
         return True
 
     def _alone(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
@@ -81,6 +86,18 @@ class Runtime:
         said = answer.strip()
         self.log.info("{identifier} can't be changed while it runs: {said}", identifier=self._identifier, said=said)
         return False
+
+    async def _replaced(self, new: Sequence[Replacement]) -> bool:
+        """Whether haproxy took these up. What it answers isn't logged: it may be a key that it doesn't understand."""
+        for each in new:
+            with suppress(MasterSilent):
+                if each.succeeded(await self._master.tell(each.orders)):
+                    continue
+                await self._master.tell((each.retreat,))
+            path = each.use.path
+            self.log.info("{identifier}: {path} needs a reload", identifier=self._identifier, path=path)
+            return False
+        return True
 
     def look(self) -> None:
         """There may be servers now that its configuration no longer has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import shutil
 import tomllib
@@ -15,13 +16,16 @@ from uuid import UUID
 from attrs import field, frozen
 from OpenSSL import SSL, crypto
 
+from amphora.certificates import in_memory
+from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
 KNOWN: Final = {
-    "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers"),
+    "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates"),
     "heartbeat": ("receivers", "key", "interval", "envelope"),
     "controllers": ("urls",),
+    "certificates": ("directory",),
 }
 _LISTEN: Final = re.compile(r"tcp:(?:port=)?(\d+)(?::interface=(\S+))?").fullmatch
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
@@ -71,6 +75,7 @@ class Settings:
     @ivar directory: where it keeps what it writes.
     @ivar haproxy: path of the program.
     @ivar controllers: URLs of those whom it asks for its configuration.
+    @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
     """
 
     directory: Path
@@ -79,6 +84,7 @@ class Settings:
     haproxy: str
     heartbeat: Heartbeat
     controllers: tuple[str, ...]
+    certificates: Path | None
     credential: Credential
 
 
@@ -134,6 +140,7 @@ class _Reader:
             haproxy=self._value("", "haproxy", _program, "haproxy") or "",
             heartbeat=heartbeat,
             controllers=self._value("controllers", "urls", _urls, []) or (),
+            certificates=self._certificates(),
             credential=self._credential(),
         )
         if self._problems:
@@ -164,6 +171,15 @@ class _Reader:
                 for name in table
                 if name not in known
             ]
+
+    def _certificates(self) -> Path | None:
+        if "certificates" in self._document:
+            return self._value("certificates", "directory", _directory)
+        try:
+            places = certificates_directories(_identifier(self._document.get("amphora_id")))
+        except ValueError:
+            return None  # which is complained of already
+        return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
         pem, authority = self._beside("agent.pem"), self._beside("authority.pem")
@@ -214,6 +230,13 @@ def _listen(value: object) -> Address:
     if interface:
         _ip(interface)
     return Address(interface, _port(match[1], least=0))
+
+
+def _directory(value: object) -> Path:
+    path = Path(_text(value))
+    if not path.is_absolute():
+        raise ValueError(f"{value!r} isn't a whole path")
+    return path
 
 
 def _program(value: object) -> str:

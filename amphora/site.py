@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -28,7 +29,9 @@ class BoundedRequest(Request):
         """See L{Request.gotLength}."""
         if length is not None and length > BODY_LIMIT:
             self._refuse(*_TOO_LARGE)
-        super().gotLength(None if self._refused else length)  # type: ignore[no-untyped-call]
+        # Not what twisted does: it would put a large body, or one of unknown length, into a file on a disk, and bodies
+        # hold private keys.
+        self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
         """See L{Request.handleContentChunk}."""

@@ -17,6 +17,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
 from amphora.api import AgentApi
+from amphora.certificates import tell_where
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
 from amphora.ledger import Ledger
@@ -137,7 +138,8 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host)
     observation = Observation(reactor, ledger, heartbeats)
     program = Program(settings.haproxy, peer_name(settings.amphora_id))
-    load_balancers = LoadBalancers(reactor, settings.directory, program, observation)
+    tell_where(settings.certificates)
+    load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))

@@ -8,17 +8,18 @@ do is made on both in turn.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import amphorae, api, heartbeats, ourselves, trees
+from benchmarks import amphorae, api, heartbeats, ourselves, size, trees
 from benchmarks.service import NOOP, SECONDS, Service, deployment, ours
 from benchmarks.table import Row, table
 from octavia_tx.demo import processes
 
-PARTS = ("api", "heartbeats", "amphorae")
+PARTS = ("api", "heartbeats", "amphorae", "size")
 
 
 def _options() -> argparse.Namespace:
@@ -48,7 +49,9 @@ def main() -> None:
         host, _, port = options.peer_heartbeats.rpartition(":")
         rows += _told(heartbeats.rows(other, (host, int(port)), options.peer_key.encode()))
     if "amphorae" in parts:
-        _measure_amphorae(rows)
+        rows += _measure_served("member", rows=amphorae.rows)
+    if "size" in parts:
+        rows += _measure_served("member", "another", rows=size.rows)
     print(table(rows))
     if own:
         print(f"\n{table(own, 'Octavia-TX, the one', 'Octavia-TX, the other')}")
@@ -65,19 +68,21 @@ def _measure_api(options: argparse.Namespace, other: Service | None, rows: list[
         rows += _told(api.last_rows(mine, other, options.seconds))
 
 
-def _measure_amphorae(rows: list[Row]) -> None:
+def _measure_served(*names: str, rows: Callable[..., Iterator[Row]]) -> list[Row]:
+    """With real amphorae, and back ends that say these names."""
+    ends: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as scratch, ours({}) as mine:
-        back_end = processes.start(
-            [sys.executable, "-m", "octavia_tx.demo.back_end", "member", str(port := processes.free_port(0))],
-            {},
-            Path(scratch) / "back_end.log",
-        )
         try:
-            rows += _told(amphorae.rows(mine, port))
+            ports = [processes.free_port(0) for _ in names]
+            for name, port in zip(names, ports, strict=True):
+                command = [sys.executable, "-m", "octavia_tx.demo.back_end", name, str(port)]
+                ends.append(processes.start(command, {}, Path(scratch) / f"{name}.log"))
+            return list(_told(rows(mine, *ports)))
         finally:
             mine.delete_all()
-            back_end.kill()
-            back_end.wait()
+            for end in ends:
+                end.kill()
+                end.wait()
 
 
 def _told(rows: Iterator[Row]) -> Iterator[Row]:

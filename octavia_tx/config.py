@@ -171,6 +171,21 @@ class NetworkSettings:
 
 
 @frozen(kw_only=True)
+class CertificatesSettings:
+    """
+    @ivar manager: who keeps tenants' certificates: this system's own database, or barbican, asked as [keystone] says.
+    @ivar key_file: of the keys that seal them in the database; empty: C{vault.keys} below C{state.directory}.
+    @ivar endpoint: of barbican; empty: the catalogue's.
+    @ivar look: seconds between looks whether one has another content.
+    """
+
+    manager: Literal["embedded", "barbican"] = "embedded"
+    key_file: str = ""
+    endpoint: AuthUrl = AuthUrl("")
+    look: Seconds = Seconds(300.0)
+
+
+@frozen(kw_only=True)
 class AmphoraSettings:
     """
     @ivar driver: how amphorae are spoken to.
@@ -221,5 +236,6 @@ class Settings:
     provider: Tables = Tables({})
     compute: ComputeSettings = ComputeSettings()
     network: NetworkSettings = NetworkSettings()
+    certificates: CertificatesSettings = CertificatesSettings()
     amphora: AmphoraSettings = AmphoraSettings()
     controller: ControllerSettings = ControllerSettings()

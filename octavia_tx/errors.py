@@ -63,6 +63,14 @@ class ReferenceMissing(RequestError):
         self.field = field
 
 
+class ReferenceDenied(RequestError):
+    """A field names what its owner doesn't let us read."""
+
+    def __init__(self, field: str, kind: str, identifier: str, remedy: str) -> None:
+        super().__init__(f"{kind} {identifier}, named by {field}, may not be read. {remedy}")
+        self.field = field
+
+
 class NotFound(OctaviaError):
     """The object addressed doesn't exist, or isn't the caller's to see."""
 

@@ -18,7 +18,9 @@ from zope.interface import Attribute, Interface
 
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
 from octavia_tx.model.caller import Caller, Presented
+from octavia_tx.model.certificates import Bundle, Secrets
 from octavia_tx.model.flavor import Terms
+from octavia_tx.model.references import Consumer
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import Credential, Role
@@ -115,14 +117,16 @@ class IAmphoraDriver(Interface):
     def info(amphora: Amphora) -> Awaitable[AgentInfo]:
         """What its agent says of itself; the way to learn that an amphora is up."""
 
-    def apply(amphora: Amphora, tree: Tree, fence: int) -> Awaitable[None]:
+    def apply(amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> Awaitable[None]:
         """
         Make the amphora serve this tree, all of it and nothing more of this load balancer, without dropping a
         connection. When this returns, it does.
 
         @param tree: the living objects, with the VIP's address known.
         @param fence: the lease's number. An amphora never accepts a lower one than it has seen for the load balancer.
-        @raise ConfigurationRejected: haproxy refuses it; what ran before runs on.
+        @param secrets: what the tree's references to certificates stand for; see
+            L{references<octavia_tx.model.handshake.references>}. New content alone is applied, too.
+        @raise ConfigurationRejected: haproxy refuses it, or a reference stands for nothing; what ran before runs on.
         @raise StaleFence: a newer controller was there.
         """
 
@@ -150,6 +154,41 @@ class IAmphoraDriver(Interface):
 
         @raise StaleFence: a newer controller was there.
         """
+
+
+class ICertificateManager(Interface):
+    """
+    Where tenants keep certificates, keys and lists. A I{reference} names a container or a secret there by its URL, of
+    which only the end is looked at: C{…/containers/ID} or C{…/secrets/ID}.
+
+    No private key is in what these calls raise, nor in anything's C{repr}. What they raise of C{RequestError} names the
+    field C{where} that refers to it.
+    """
+
+    def bundle(reference: str, project_id: str, where: str) -> Awaitable[Bundle]:
+        """
+        A certificate with its key, out of a certificate container, or out of a secret that is a PKCS12 file.
+
+        @param project_id: whose load balancer refers to it.
+        @raise ReferenceMissing: it isn't there, or isn't to be seen by that project.
+        @raise ReferenceDenied: its owner doesn't let us read it.
+        @raise InvalidInput: it is something else, can't be read, or the key is another certificate's.
+        """
+
+    def secret(reference: str, project_id: str, where: str) -> Awaitable[bytes]:
+        """
+        The content of a secret, as it was stored; the rest as for L{bundle}.
+
+        @raise ReferenceMissing: it isn't there, or isn't to be seen by that project.
+        @raise ReferenceDenied: its owner doesn't let us read it.
+        @raise InvalidInput: the reference isn't a secret's.
+        """
+
+    def register(reference: str, consumer: Consumer) -> Awaitable[None]:
+        """Tell whoever keeps it that it is used. What isn't there: no error."""
+
+    def unregister(reference: str, consumer: Consumer) -> Awaitable[None]:
+        """Tell that it isn't used any more. Never told of, or gone meanwhile: no error."""
 
 
 class IIdentity(Interface):

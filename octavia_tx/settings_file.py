@@ -114,7 +114,7 @@ def _auth_url(given: object, _type: object) -> str:
     if "@" in text:
         raise ValueError(f"it holds a user's name or password. {accepted}")
     if text and not _is_address(text):
-        raise ValueError(f"{text!r} is no address of keystone. {accepted}")
+        raise ValueError(f"{text!r} is no address of a service of OpenStack's. {accepted}")
     return text
 
 
@@ -288,17 +288,22 @@ _WANTED = {
 
 def _without_keystone(given: Mapping[str, Any]) -> Iterator[str]:
     """
-    What the choice of keystone needs and doesn't have.
+    What the choice of keystone, or of what keystone lets us ask, needs and doesn't have.
 
     @param given: as written, for the sections themselves may be wrong in some other way.
     """
-    api, keystone = given.get("api"), given.get("keystone", {})
-    if not isinstance(api, dict) or api.get("auth") != "keystone" or not isinstance(keystone, dict):
+    keystone = given.get("keystone", {})
+    wanting = [
+        f"{section}.{key} is {choice}"
+        for section, key, choice in (("api", "auth", "keystone"), ("certificates", "manager", "barbican"))
+        if isinstance(table := given.get(section), dict) and table.get(key) == choice
+    ]
+    if not wanting or not isinstance(keystone, dict):
         return
     credentials = _APPLICATION if any(keystone.get(name) for name in _APPLICATION) else _PASSWORD
     for name in ("auth_url", *credentials):
         if keystone.get(name, "") == "":
-            yield f"keystone.{name}: it is missing, and api.auth is keystone. Accepted: {_WANTED[name]}"
+            yield f"keystone.{name}: it is missing, and {wanting[0]}. Accepted: {_WANTED[name]}"
     if credentials is _APPLICATION:
         for name in _PASSWORD:
             if keystone.get(name):

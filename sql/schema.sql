@@ -360,6 +360,61 @@ CREATE TABLE listener_statistics (
     PRIMARY KEY (listener_id, amphora_id, epoch)
 );
 
+-- Tenants' secrets, where nobody else keeps them. A payload is sealed with keys that aren't in the database.
+CREATE TABLE secret (
+    id           uuid PRIMARY KEY,
+    project_id   text NOT NULL,
+    name         text NOT NULL DEFAULT '',
+    secret_type  text NOT NULL,
+    algorithm    text,
+    bit_length   bigint,
+    mode         text,
+    content_type text,
+    sealed       text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz
+);
+CREATE INDEX secret_by_project ON secret (project_id, created_at, id);
+
+CREATE TABLE secret_container (
+    id         uuid PRIMARY KEY,
+    project_id text NOT NULL,
+    name       text NOT NULL DEFAULT '',
+    type       text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz
+);
+CREATE INDEX secret_container_by_project ON secret_container (project_id, created_at, id);
+
+-- A secret that goes leaves its containers without it.
+CREATE TABLE secret_held (
+    container_id uuid NOT NULL REFERENCES secret_container ON DELETE CASCADE,
+    name         text NOT NULL,
+    secret_id    uuid NOT NULL CONSTRAINT secret_held_exists REFERENCES secret ON DELETE CASCADE,
+    PRIMARY KEY (container_id, name)
+);
+CREATE INDEX secret_held_by_secret ON secret_held (secret_id);
+
+-- Who says that they use a secret or container. Load balancers needn't: their references are known.
+CREATE TABLE secret_consumer (
+    stored_id uuid NOT NULL,
+    service   text NOT NULL,
+    kind      text NOT NULL,
+    user_id   text NOT NULL,
+    PRIMARY KEY (stored_id, service, kind, user_id)
+);
+
+-- Which content of a reference a load balancer's amphorae run, whoever keeps it. A row outlives its load balancer until
+-- whoever keeps the certificate was told.
+CREATE TABLE certificate_use (
+    load_balancer_id uuid NOT NULL,
+    reference        text NOT NULL,
+    project_id       text NOT NULL,
+    digest           text NOT NULL,
+    registered       boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (load_balancer_id, reference)
+);
+
 -- What changed its status, as it happened: one row for each change of an object's provisioning or operating status,
 -- written by triggers in the change's own transaction. Whoever follows reads up to the oldest transaction that is still
 -- under way, in the order of (transaction, id): in that order nothing ever appears before what was read already.

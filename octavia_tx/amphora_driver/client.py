@@ -29,6 +29,8 @@ from octavia_tx.wire.rest import (
     INFO_PATH,
     REQUEST_ID_HEADER,
     action_path,
+    certificate_path,
+    certificates_path,
     haproxy_path,
     removal_path,
 )
@@ -102,6 +104,20 @@ class AgentClient:
         """
         path = haproxy_path(amphora.id, load_balancer_id)
         await self._call(amphora, "PUT", path, _UPLOADED, fence=fence, body=text.encode())
+
+    async def certificates(self, amphora: Amphora, load_balancer_id: str) -> dict[str, str]:
+        """The MD5 of each certificate's file that it has for the load balancer, by its name."""
+        answer = _json(await self._call(amphora, "GET", certificates_path(load_balancer_id), {}))
+        found = answer.get("certificates") if isinstance(answer, dict) else None
+        if not isinstance(found, dict):
+            raise AmphoraError(amphora.id, "it doesn't tell which certificates it has.")
+        return found
+
+    async def put_certificate(
+        self, amphora: Amphora, load_balancer_id: str, name: str, content: bytes, fence: int
+    ) -> None:
+        """Put a certificate's file in place, which haproxy reads when it is told to reload."""
+        await self._call(amphora, "PUT", certificate_path(load_balancer_id, name), _STALE, fence=fence, body=content)
 
     async def reload(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """Make haproxy run the configuration in place; it is started where it doesn't run."""

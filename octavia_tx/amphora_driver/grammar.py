@@ -18,6 +18,7 @@ from octavia_tx.model import regex
 from octavia_tx.model.l7 import REDIRECT_CODE
 from octavia_tx.model.resources import L7Rule
 from octavia_tx.model.statuses import L7Comparison
+from octavia_tx.wire.rest import CERTIFICATES
 
 
 class Unrenderable(IncompatibleConfiguration):
@@ -62,6 +63,9 @@ verify_result = _matching("a number of a certificate's verification", r"[0-9]{1,
 host_name = _matching("a host name", r"(?=.{1,255}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 http_method = _matching("an HTTP method", r"CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE")
 peer = _matching("a peer's name", r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+ciphers = _matching("a list of ciphers in OpenSSL's syntax", r"[A-Za-z0-9:_\-+!=@.]{1,2048}")
+alpn = _matching("a list of protocols for ALPN", r"(h2|http/1\.[01])(,(h2|http/1\.[01])){0,2}")
+_file_name = _matching("the name of a certificate's file", r"[0-9a-f-]{36,40}\.pem")
 _url_path = _matching("a URL's path", r"/([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2}){0,2047}")
 # Tokens of RFC 7230.
 _cookie_name = _matching("a cookie's name", r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")
@@ -213,6 +217,11 @@ def seconds(value: object) -> Word:
 def limit(value: object) -> int:
     """A number of connections."""
     return min(number(value, 1, 2**53), _LONGEST)
+
+
+def tls_file(value: object) -> Word:
+    """The path of a certificate's file, as haproxy finds it."""
+    return Word(f"{CERTIFICATES}/{_file_name(value)}")
 
 
 WORDS: Final[dict[str, Callable[..., object]]] = {

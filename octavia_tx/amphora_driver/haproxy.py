@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import md5
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
@@ -12,9 +13,11 @@ from octavia_tx.amphora_driver.client import AgentClient
 from octavia_tx.amphora_driver.connections import Connections
 from octavia_tx.amphora_driver.grammar import Unrenderable
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.errors import AmphoraError, ConfigurationRejected
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import AGENT_PORT
 from octavia_tx.wire.tls import Credential
@@ -52,20 +55,27 @@ class HaproxyDriver:
         except KeyError as error:
             raise AmphoraError(amphora.id, f"it doesn't tell its {error.args[0]}.") from error
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         """
         See L{IAmphoraDriver.apply}.
 
-        A load balancer with nothing to serve is withdrawn: haproxy doesn't run without a listener.
+        A load balancer with nothing to serve is withdrawn: haproxy doesn't run without a listener. Files that the new
+        configuration doesn't name any more are removed by the agent itself.
         """
         load_balancer_id = tree.load_balancer.id
         try:
             text = self._renderer.render(tree, amphora.id)
+            named = files(tree, secrets)
         except Unrenderable as error:
             raise ConfigurationRejected(amphora.id, str(error)) from error
         if not text:
             await self._client.remove(amphora, load_balancer_id, fence)
             return
+        if named:
+            there = await self._client.certificates(amphora, load_balancer_id)
+            for name, content in named.items():
+                if there.get(name) != md5(content, usedforsecurity=False).hexdigest():
+                    await self._client.put_certificate(amphora, load_balancer_id, name, content, fence)
         await self._client.upload(amphora, load_balancer_id, text, fence)
         await self._client.reload(amphora, load_balancer_id, fence)
 

@@ -8,12 +8,12 @@ from typing import Final
 from attrs import frozen
 
 from octavia_tx.amphora_driver.grammar import Unrenderable, Word
+from octavia_tx.model import handshake
 from octavia_tx.model.l7 import MOST_RULES, in_force
 from octavia_tx.model.resources import L7Policy, L7Rule, Listener
 from octavia_tx.model.statuses import L7Action, L7Comparison, L7RuleType, Protocol
 from octavia_tx.model.tree import Tree
 
-_TLS_RULES: Final = {L7RuleType.SSL_CONN_HAS_CERT, L7RuleType.SSL_VERIFY_RESULT, L7RuleType.SSL_DN_FIELD}
 # haproxy comes to all of one stage before any of the next, wherever they stand.
 _STAGES: Final = {
     L7Action.REJECT: 0,
@@ -62,7 +62,7 @@ def _rules(tree: Tree, listener: Listener, policy: L7Policy) -> tuple[L7Rule, ..
     rules = tuple(rule for rule in tree.rules_of(policy.id) if rule.admin_state_up)
     if len(rules) > MOST_RULES:
         raise Unrenderable(f"L7 policy {policy.id} has {len(rules)} rules; {MOST_RULES} are possible.")
-    needing = next((rule.type for rule in rules if rule.type in _TLS_RULES), None)
+    needing = next((rule.type for rule in rules if rule.type in handshake.RULES), None)
     if needing is not None and listener.protocol is not Protocol.TERMINATED_HTTPS:
         raise Unrenderable(f"Rules of type {needing} need a listener that terminates TLS.")
     return rules

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
@@ -25,7 +26,7 @@ class NoopDriver:
         """See L{IAmphoraDriver.info}."""
         return AgentInfo(hostname=f"amphora-{amphora.id}", api_version=API_VERSION, haproxy_version="none")
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         """See L{IAmphoraDriver.apply}."""
 
     async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:

@@ -18,25 +18,36 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
 from octavia_tx.amphora_driver.l7 import Policy, policies
+from octavia_tx.amphora_driver.tls import Tls, back, front
 from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
 from octavia_tx.model.tree import Tree
+from octavia_tx.model.validation import CERTIFICATE_HEADERS, FORWARDED_HEADERS
 from octavia_tx.wire.rest import peer_name
 
 TEMPLATE: Final = "haproxy/haproxy.cfg.j2"
 _LARGEST: Final = 2**31 - 1
 
 # A listener's mode is also that of its pools: haproxy looks into HTTP only where the tenant asked for it.
-_MODES: Final = {Protocol.HTTP: Word("http"), Protocol.HTTPS: Word("tcp"), Protocol.TCP: Word("tcp")}
+_HTTP: Final = Word("http")
+_MODES: Final = {
+    Protocol.HTTP: _HTTP,
+    Protocol.TERMINATED_HTTPS: _HTTP,
+    Protocol.PROMETHEUS: _HTTP,
+    Protocol.HTTPS: Word("tcp"),
+    Protocol.TCP: Word("tcp"),
+}
 _PROXY: Final = {Protocol.PROXY: Word("send-proxy"), Protocol.PROXYV2: Word("send-proxy-v2")}
-_POOL_PROTOCOLS: Final = {
+_POOL_PROTOCOLS: Final[dict[Protocol, set[Protocol]]] = {
     Protocol.HTTP: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.TERMINATED_HTTPS: {Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.HTTPS: {Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.TCP: {Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
+    Protocol.PROMETHEUS: set(),
 }
 _MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO}
-_HEADERS: Final = {"X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
+_HEADERS: Final = {Protocol.TERMINATED_HTTPS: {*FORWARDED_HEADERS, *CERTIFICATE_HEADERS}}
 _BALANCE: Final = {
     Algorithm.ROUND_ROBIN: Word("roundrobin"),
     Algorithm.LEAST_CONNECTIONS: Word("leastconn"),
@@ -61,6 +72,7 @@ class Backend:
     persistence: SessionPersistence | None
     balance: Word
     proxy: Word | None
+    tls: Tls | None
 
     @property
     def remembers(self) -> bool:
@@ -91,6 +103,7 @@ class Frontend:
 
     listener: Listener
     mode: Word
+    tls: Tls | None
     headers: frozenset[str]
     backends: tuple[Backend, ...]
     default: Backend | None
@@ -164,12 +177,13 @@ def _frontend(tree: Tree, listener: Listener) -> Frontend:
         raise Unrenderable(f"Listeners of protocol {listener.protocol} aren't served by haproxy here.")
     mode = _MODES[listener.protocol]
     headers = frozenset(name for name, wanted in listener.insert_headers.items() if str(wanted).lower() == "true")
-    if not headers <= _HEADERS:
-        raise Unrenderable(f"Headers {', '.join(sorted(headers - _HEADERS))!r} can't be inserted.")
+    if wrong := headers - _HEADERS.get(listener.protocol, set(FORWARDED_HEADERS)):
+        raise Unrenderable(f"Headers {', '.join(sorted(wrong))!r} can't be inserted.")
     backends = {pool.id: _backend(tree, listener, pool) for pool in pools_in_use(tree, listener)}
     return Frontend(
         listener=listener,
         mode=mode,
+        tls=front(listener),
         headers=headers,
         backends=tuple(backends.values()),
         default=backends.get(listener.default_pool_id or ""),
@@ -180,15 +194,14 @@ def _frontend(tree: Tree, listener: Listener) -> Frontend:
 def _backend(tree: Tree, listener: Listener, pool: Pool) -> Backend:
     if pool.protocol not in _POOL_PROTOCOLS[listener.protocol]:
         raise Unrenderable(f"A pool of protocol {pool.protocol} can't serve a listener of {listener.protocol}.")
-    if pool.tls_enabled:
-        raise Unrenderable("TLS to members isn't served by haproxy here.")
     monitor = tree.monitor_of(pool.id)
     if monitor is not None and not monitor.admin_state_up:
         monitor = None
     if monitor is not None and monitor.type not in _MONITORS:
         raise Unrenderable(f"Health monitors of type {monitor.type} aren't served by haproxy here.")
     persistence = pool.session_persistence
-    if persistence is not None and persistence.type is not Persistence.SOURCE_IP and listener.protocol != Protocol.HTTP:
+    sees_cookies = _MODES[listener.protocol] == _HTTP
+    if persistence is not None and persistence.type is not Persistence.SOURCE_IP and not sees_cookies:
         # A pool of HTTP may serve a listener of TCP, where haproxy sees no cookies.
         persistence = None
     members = tree.members_of(pool.id)
@@ -201,6 +214,7 @@ def _backend(tree: Tree, listener: Listener, pool: Pool) -> Backend:
         persistence=persistence,
         balance=_BALANCE[pool.lb_algorithm],
         proxy=_PROXY.get(pool.protocol),
+        tls=back(pool, listener),
     )
 
 

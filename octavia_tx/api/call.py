@@ -20,9 +20,10 @@ from octavia_tx.api.rehearsal import Rehearsal
 from octavia_tx.api.stream import Feed
 from octavia_tx.db.database import Database
 from octavia_tx.db.transaction import Transaction
+from octavia_tx.db.vault import Vault
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import Forbidden, InvalidInput, MalformedBody, MissingField, UnknownField
-from octavia_tx.interfaces import IIdentity, INetworkDriver, IPreview
+from octavia_tx.interfaces import ICertificateManager, IIdentity, INetworkDriver, IPreview
 from octavia_tx.model.bounds import Bounds
 from octavia_tx.model.caller import Caller
 
@@ -40,6 +41,8 @@ class Parts:
 
     @ivar base_uri: how clients reach the API, for links; empty: as the request itself tells.
     @ivar preview: what controllers would make of a load balancer.
+    @ivar certificates: who keeps those that tenants refer to; C{None}: references aren't looked at.
+    @ivar vault: what tenants keep here, where nobody else does.
     @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
     @ivar bounds: what the operator leaves tenants to choose.
     @ivar hub: events as they happen.
@@ -51,6 +54,8 @@ class Parts:
     network: INetworkDriver
     identity: IIdentity
     preview: IPreview
+    certificates: ICertificateManager | None = None
+    vault: Vault | None = None
     base_uri: str = ""
     quotas: Mapping[str, int] = field(factory=dict)
     bounds: Bounds = Bounds()
@@ -68,6 +73,7 @@ class Answer:
 
     @ivar revision: of the object that is shown, for C{ETag}, and so for C{If-Match}.
     @ivar headers: further ones of the answer.
+    @ivar raw: what isn't JSON, in place of a body; C{headers} say what it is.
     @ivar feed: for an answer that goes on, in place of a body.
     """
 
@@ -75,6 +81,7 @@ class Answer:
     body: dict[str, Any] | None = None
     revision: int | None = None
     headers: dict[str, str] = field(factory=dict)
+    raw: bytes | None = field(default=None, repr=False)
     feed: Feed | None = None
 
 
@@ -89,7 +96,7 @@ class Call:
     @ivar expected: the revisions of which C{If-Match} wants one; C{None}: it wants nothing.
     @ivar last_event: what C{Last-Event-ID} says.
     @ivar rehearsal: where nothing shall be written, takes what would be.
-    @ivar body: as it came.
+    @ivar body: as it came; C{media}: what the client calls it; C{coding}: how it is encoded, if it is.
     """
 
     parts: Parts
@@ -103,6 +110,8 @@ class Call:
     expected: frozenset[int] | None = None
     last_event: str | None = None
     rehearsal: Rehearsal | None = None
+    media: str | None = None
+    coding: str | None = None
     body: bytes = field(repr=False)
 
     def now(self) -> datetime:

@@ -27,10 +27,12 @@ class BoundedRequest(Request):
     A request on an L{octavia_tx.api.channel.Channel}. One whose body is too large is answered as soon as that is known.
 
     @param largest_body: in bytes.
+    @ivar media: what the client calls its body.
     """
 
     def __init__(self, channel: Any, *queued: Any, largest_body: int = LARGEST_BODY) -> None:
         super().__init__(channel, *queued)
+        self.media: str | None = None
         self._largest_body = largest_body
         self._received = 0
 
@@ -65,9 +67,10 @@ class BoundedRequest(Request):
         """
         Go on with a request that is here as a whole.
 
-        Its body is JSON whatever it is called, so Twisted needn't read it as a form; and its target may be a whole
-        URL (RFC 9112, 3.2.2).
+        Its body is JSON mostly, whatever it is called, so Twisted needn't read it as a form; and its target may be a
+        whole URL (RFC 9112, 3.2.2).
         """
+        self.media = said(self, b"Content-Type")
         self.requestHeaders.removeHeader(b"Content-Type")
         scheme, separator, rest = path.partition(b"://")
         if separator and scheme.lower() in (b"http", b"https"):
@@ -181,6 +184,9 @@ def write(request: IRequest, answer: Answer) -> bytes:
     request.setResponseCode(answer.status)
     for name, value in answer.headers.items():
         request.setHeader(name, value)
+    if answer.raw is not None:
+        request.setHeader(b"Content-Length", b"%d" % len(answer.raw))
+        return answer.raw
     if answer.body is None:
         if answer.status != 204:
             request.setHeader(b"Content-Length", b"0")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from attrs import evolve
 
-from octavia_tx.api import changes, l7policies, pools, query, stats
+from octavia_tx.api import certificates, changes, l7policies, pools, query, stats
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, reference, references, same
@@ -116,8 +117,9 @@ RESOURCE = Resource(
 )
 
 
-async def _foresee(call: Call, load_balancer: LoadBalancer, tree: Tree) -> None:
-    """Ranges fit the VIP, whose version may be known from its subnet alone."""
+async def _foresee(call: Call, values: dict[str, Any], load_balancer: LoadBalancer, tree: Tree) -> None:
+    """Certificates can be used. Ranges fit the VIP, whose version may be known from its subnet alone."""
+    await certificates.check(call, load_balancer, certificates.of_listener(values, "listener"))
     for listener in tree.listeners:
         validation.check_sole_filter(listener, load_balancer, "listener")
         if listener.allowed_cidrs:
@@ -170,7 +172,7 @@ async def _create(call: Call) -> Answer:
             beside=(pool,) if pool else (),
         )
 
-    made = await changes.carry_out(call, draft, lambda load_balancer, tree: _foresee(call, load_balancer, tree))
+    made = await changes.carry_out(call, draft, partial(_foresee, call, values))
     return RESOURCE.answer(made, 201)
 
 
@@ -195,7 +197,7 @@ async def _change(call: Call) -> Answer:
             beside=(pool,) if pool else (),
         )
 
-    changed = await changes.carry_out(call, draft, lambda load_balancer, tree: _foresee(call, load_balancer, tree))
+    changed = await changes.carry_out(call, draft, partial(_foresee, call, values))
     return RESOURCE.answer(changed)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve
 
-from octavia_tx.api import changes, listeners, pools, query, stats, statuses
+from octavia_tx.api import certificates, changes, listeners, pools, query, stats, statuses
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, parts, references, same
@@ -24,6 +25,7 @@ from octavia_tx.errors import NotFound, RequestError
 from octavia_tx.model import validation
 from octavia_tx.model.amphora import Subnet
 from octavia_tx.model.flavor import Terms
+from octavia_tx.model.references import Reference
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 
 _ADDITIONAL_VIP = Fields(
@@ -126,6 +128,13 @@ async def _check_subnets(call: Call, values: dict[str, Any]) -> None:
         await subnets.of_listener(listener, f"loadbalancer.listeners[{at}]")
 
 
+def _references(values: dict[str, Any]) -> Iterator[Reference]:
+    for at, pool in enumerate(values["pools"]):
+        yield from certificates.of_pool(pool, f"loadbalancer.pools[{at}]")
+    for at, listener in enumerate(values["listeners"]):
+        yield from certificates.of_listener(listener, f"loadbalancer.listeners[{at}]")
+
+
 async def _create(call: Call) -> Answer:
     """All or nothing: the load balancer, and its tree if it is given."""
     query.only(call.arguments)
@@ -139,6 +148,7 @@ async def _create(call: Call) -> Answer:
     for at, listener in enumerate(tree.listeners):
         validation.check_sole_filter(listener, load_balancer, f"loadbalancer.listeners[{at}]")
         validation.check_allowed_cidrs(listener, versions, f"loadbalancer.listeners[{at}]")
+    await certificates.check(call, load_balancer, _references(values))
     return RESOURCE.answer(await changes.plant(call, tree, terms), 201)
 
 

@@ -1,10 +1,10 @@
-"""What clients ask of neutron and keystone before they call us, for an API that stands alone."""
+"""What clients ask of neutron, keystone and barbican before they call us, for an API that stands alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from octavia_tx.api import network, projects
+from octavia_tx.api import keymanager, network, projects
 from octavia_tx.api.policy import RULES
 from octavia_tx.api.resource import Route, Served
 
@@ -24,6 +24,11 @@ def networks(*, any_id: bool) -> tuple[Served, ...]:
     """
     routes = network.ROUTES_OF_ANY_ID if any_id else network.ROUTES
     return _below("", network.VERSIONS) + tuple(each for prefix in _NETWORKS for each in _below(prefix, routes))
+
+
+def key_manager() -> tuple[Served, ...]:
+    """In the place of barbican."""
+    return _below("", keymanager.VERSIONS) + _below(f"/{keymanager.ROOT}/v1", keymanager.ROUTES)
 
 
 def identity() -> tuple[Served, ...]:

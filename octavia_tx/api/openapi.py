@@ -18,7 +18,7 @@ from octavia_tx.api.policy import Rule
 from octavia_tx.api.refusals import REFUSALS, SCHEMAS, refused
 from octavia_tx.api.rehearsal import DRY_RUN
 from octavia_tx.api.resource import Document, Resource, Route, Served
-from octavia_tx.api.shapes import LINK, Schema, a_list, an_object
+from octavia_tx.api.shapes import LINK, TEXT, Schema, a_list, an_object
 from octavia_tx.api.types import LONGEST_LIST
 
 _INTRODUCTION = """\
@@ -110,7 +110,9 @@ class _Writing:
             "responses": self._responses(served, about),
             "security": [] if rule.public else [{"token": []}],
         }
-        if about.takes is not None:
+        if about.raw:
+            written["requestBody"] = {"required": True, "content": {media: {"schema": TEXT} for media in about.raw}}
+        elif about.takes is not None:
             written["requestBody"] = self._body(about, owner)
         if not rule.public:
             written["x-roles"] = {"own": sorted(rule.own), "every": sorted(rule.every)}
@@ -147,17 +149,17 @@ class _Writing:
             plural = f"{takes.name}s" if owner is None else owner.plural
             body = an_object(**{plural: a_list(one, maxItems=LONGEST_LIST)})
         else:
-            body = an_object(**{takes.name: one})
+            body = one if about.bare else an_object(**{takes.name: one})
         return {"required": True, "content": {"application/json": {"schema": body}}}
 
     def _responses(self, served: Served, about: Document) -> dict[str, dict[str, Any]]:
         route, rule = served.route, served.rule
         wanted = refused(
             public=rule.public,
-            named="<" in route.path or about.takes is not None,
+            named="<" in route.path or about.takes is not None or bool(about.raw),
             writes=served.writes,
             conditional=served.conditional,
-            body=about.takes is not None,
+            body=about.takes is not None or bool(about.raw),
         )
         refusals = {str(status): _refusal(status, about) for status in wanted}
         answers = {str(about.status): self._answer(route, about), **refusals}
@@ -218,7 +220,7 @@ class _Writing:
 
 def _refusal(status: int, about: Document) -> dict[str, Any]:
     """One of those that are told once for all, or a route's own."""
-    if about.faults is not None and status in (400, 404):
+    if about.faults is not None and status in (400, 403, 404, 409):
         return REFUSALS[status].response(about.faults)
     return {"$ref": f"#/components/responses/{REFUSALS[status].name}"}
 

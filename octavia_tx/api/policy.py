@@ -67,6 +67,9 @@ PUBLIC: Final = Rule(public=True)
 READ: Final = Rule(_OWN_READERS, _READERS)
 WRITE: Final = Rule(_OWN_WRITERS, ADMINS)
 ADMIN: Final = Rule(every=ADMINS)
+READ_KEPT: Final = Rule(_OWN_READERS | ADMINS)
+KEEP: Final = Rule(_OWN_WRITERS | ADMINS)
+"""Of secrets: what they are called, and all else. Nobody has a right to another project's."""
 READ_QUOTA: Final = Rule(_OWN_READERS, _READERS | _QUOTA_ADMINS)
 WRITE_QUOTA: Final = Rule(every=_QUOTA_ADMINS)
 
@@ -79,6 +82,19 @@ def _whole(path: str, read: Rule, write: Rule, key: str = "id") -> dict[str, Rul
         f"GET {path}/<{key}>": read,
         f"PUT {path}/<{key}>": write,
         f"DELETE {path}/<{key}>": write,
+    }
+
+
+def _kept(path: str) -> dict[str, Rule]:
+    """The rules of secrets, or of containers of them."""
+    return {
+        f"GET {path}": READ_KEPT,
+        f"POST {path}": KEEP,
+        f"GET {path}/<id>": READ_KEPT,
+        f"DELETE {path}/<id>": KEEP,
+        f"GET {path}/<id>/consumers": READ_KEPT,
+        f"POST {path}/<id>/consumers": KEEP,
+        f"DELETE {path}/<id>/consumers": KEEP,
     }
 
 
@@ -138,5 +154,11 @@ RULES: Final[Mapping[str, Rule]] = {
     **_shown("security-groups"),
     **_shown("qos/policies"),
     "GET projects/<project_id>": READ,
+    "GET key-manager": PUBLIC,
+    "GET key-manager/v1": PUBLIC,
+    **_kept("secrets"),
+    "PUT secrets/<id>": KEEP,
+    "GET secrets/<id>/payload": KEEP,
+    **_kept("containers"),
 }
 """By method and path. A route that isn't here doesn't come into being."""

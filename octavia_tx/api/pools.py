@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import evolve
 
-from octavia_tx.api import changes, healthmonitors, members, query
+from octavia_tx.api import certificates, changes, healthmonitors, members, query
 from octavia_tx.api.call import Answer, Call
 from octavia_tx.api.changes import Draft
 from octavia_tx.api.codec import PROJECT, Encoder, Field, Fields, Nested, instant, part, reference, references, same
@@ -23,6 +24,7 @@ from octavia_tx.errors import Conflict, InvalidInput, MissingField
 from octavia_tx.model import tls, validation
 from octavia_tx.model.resources import Listener, LoadBalancer, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, Persistence, Protocol
+from octavia_tx.model.tree import Tree
 
 ALPN = OneOf(("http/1.0", "http/1.1", "h2"))
 TLS_VERSION = OneOf(("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"))
@@ -163,6 +165,14 @@ async def _parents(ground: Ground, values: dict[str, Any]) -> tuple[LoadBalancer
     return await ground.load_balancer(identifier, where), listener
 
 
+def _foresee(call: Call, values: dict[str, Any]) -> Callable[[LoadBalancer, Tree], Awaitable[None]] | None:
+    """Certificates can be used, where any are referred to."""
+    references = tuple(certificates.of_pool(values, "pool"))
+    if not references:
+        return None
+    return lambda load_balancer, tree: certificates.check(call, load_balancer, references)
+
+
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("pool"))
@@ -186,7 +196,7 @@ async def _create(call: Call) -> Answer:
             changed=users,
         )
 
-    return RESOURCE.answer(await changes.carry_out(call, draft), 201)
+    return RESOURCE.answer(await changes.carry_out(call, draft, _foresee(call, values)), 201)
 
 
 def _kept(old: SessionPersistence | None, given: dict[str, Any] | None) -> SessionPersistence | None:
@@ -218,7 +228,8 @@ async def _change(call: Call) -> Answer:
         validation.check_pool(pool, "pool")
         return Draft(load_balancer=load_balancer, result=pool, changed=(pool,), touched=changes.using(pool))
 
-    return RESOURCE.answer(await changes.carry_out(call, draft, part=(pools.rows, call.ids["id"])))
+    part = (pools.rows, call.ids["id"])
+    return RESOURCE.answer(await changes.carry_out(call, draft, _foresee(call, values), part=part))
 
 
 async def _delete(call: Call) -> Answer:

@@ -28,7 +28,8 @@ class Document:
     What a route takes and gives, for those who read about it.
 
     @ivar takes: the body's fields, and whether it describes a new object; C{None}: no body.
-    @ivar many: whether the body is a list of those.
+    @ivar many: whether the body is a list of those; C{bare}: whether it is such an object itself, without its name.
+    @ivar raw: what the body is, where it isn't JSON: any of these media types.
     @ivar arguments: what else the query string may hold, and how that is read, or its JSON schema where that is read in
         a way of its own; lists have filters, too.
     @ivar headers: what headers of the request are looked at beside the usual ones, and their JSON schemas.
@@ -43,6 +44,8 @@ class Document:
     takes: Fields | None = None
     creates: bool = False
     many: bool = False
+    bare: bool = False
+    raw: tuple[str, ...] = ()
     arguments: Mapping[str, Decode | Schema] = field(factory=dict)
     headers: Mapping[str, Schema] = field(factory=dict)
     gives: Resource[Any] | None = None

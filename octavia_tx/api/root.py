@@ -217,6 +217,8 @@ class Api:
             expected=_expected(served, front.said(request, b"If-Match")),
             last_event=front.said(request, b"Last-Event-ID"),
             rehearsal=rehearsal,
+            media=getattr(request, "media", None),
+            coding=front.said(request, b"Content-Encoding"),
             body=body,
         )
 

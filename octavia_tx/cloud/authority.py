@@ -8,9 +8,7 @@ several processes may start on a new directory at the same moment: one creates, 
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from zope.interface import implementer
 
+from octavia_tx.cloud.secret_files import read_or_create
 from octavia_tx.errors import SettingsError
 from octavia_tx.interfaces import ICertificateAuthority
 from octavia_tx.wire.tls import ROLE_URI, Credential, Role
@@ -71,8 +70,8 @@ class Authority:
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stored = _read_or_create(directory / AUTHORITY_FILE, lambda: _new_authority(_now(seconds)))
-            heartbeat_key = _read_or_create(
+            stored = read_or_create(directory / AUTHORITY_FILE, lambda: _new_authority(_now(seconds)))
+            heartbeat_key = read_or_create(
                 directory / HEARTBEAT_KEY_FILE, lambda: secrets.token_bytes(HEARTBEAT_KEY_SIZE)
             )
         except OSError as error:
@@ -182,38 +181,3 @@ def _damaged(path: Path, why: str) -> SettingsError:
             "amphorae that exist don't trust.",
         )
     )
-
-
-def _read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
-    """
-    What a secret file holds, made first where there's none.
-
-    @raise OSError: it can't be read or made.
-    """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # unlike a rename, never replaces what another process put there meanwhile
-        except FileExistsError:
-            pass
-        else:
-            _sync(path.parent)
-    finally:
-        os.unlink(temporary)
-    return path.read_bytes()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,7 +30,7 @@ from octavia_tx.cloud.processes import AGENT_CONFIG, private
 from octavia_tx.errors import OutOfResources
 from octavia_tx.model.addresses import is_host, sequence
 from octavia_tx.model.amphora import Boot
-from octavia_tx.wire.rest import AGENT_PORT
+from octavia_tx.wire.rest import AGENT_PORT, certificates_directories
 
 RECORD = "machine.toml"
 _CONDEMNED = ".deleting"
@@ -160,8 +160,10 @@ class Machines:
         self._tombstone(amphora_id).touch(mode=0o600)
 
     def erase(self, amphora_id: str) -> None:
-        """End the deletion of a condemned machine. Another may have done so."""
+        """End the deletion of a condemned machine, and of what it kept in memory. Another may have done so."""
         if self.is_condemned(amphora_id):
+            for place in certificates_directories(amphora_id):
+                shutil.rmtree(place, ignore_errors=True)
             shutil.rmtree(self.directory(amphora_id), onerror=_unless_gone)
             self._tombstone(amphora_id).unlink()
 

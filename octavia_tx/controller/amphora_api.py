@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 from klein import Klein
 from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
@@ -17,9 +17,12 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
+from octavia_tx.controller.secrets import secrets_of
 from octavia_tx.db import amphorae, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.errors import DatabaseUnavailable, NotFound, OctaviaError
+from octavia_tx.interfaces import ICertificateManager
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.tls import identity_of
@@ -45,11 +48,13 @@ class Served:
 
     @ivar fence: the number of the newest lease; the agent refuses a lower one from now on.
     @ivar haproxy: the configuration.
+    @ivar certificates: the files that it names.
     """
 
     id: str
     fence: int
     haproxy: str
+    certificates: Mapping[str, str] = field(repr=False)
 
 
 class AmphoraApi:
@@ -57,6 +62,8 @@ class AmphoraApi:
     Answers amphorae, each about itself alone.
 
     @param render: a tree of living objects and the amphora's id to haproxy's configuration.
+    @param files: the same tree, and what its references stand for, to the files that the configuration names.
+    @param manager: who keeps certificates; C{None}: nobody.
     @param identity: who is at the other end of a connection.
     """
 
@@ -64,10 +71,14 @@ class AmphoraApi:
         self,
         database: Database,
         render: Callable[[Tree, str], str],
+        files: Callable[[Tree, Secrets], Mapping[str, bytes]],
+        manager: ICertificateManager | None,
         identity: Callable[[ITransport], str] = identity_of,
     ) -> None:
         self._database = database
         self._render = render
+        self._files = files
+        self._manager = manager
         self._identity = identity
 
     def resource(self) -> IResource:
@@ -103,8 +114,11 @@ class AmphoraApi:
         load_balancer = tree.load_balancer
         if load_balancer.vip_address is None or load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
             return ()
-        haproxy = self._render(tree.living(), amphora_id)
-        return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy),)
+        living = tree.living()
+        haproxy = self._render(living, amphora_id)
+        files = self._files(living, await secrets_of(living, self._manager))
+        certificates = {name: content.decode() for name, content in files.items()}
+        return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy, certificates=certificates),)
 
 
 class _Text(Resource):

@@ -7,13 +7,9 @@ nobody's: its maker had lost its lease, or compute made it after all when it had
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from octavia_tx.controller.chores import Chores
 from octavia_tx.controller.work import Means
 from octavia_tx.db import amphorae, events
 from octavia_tx.errors import OctaviaError
@@ -27,44 +23,17 @@ EVENTS_AT_MOST = 100_000
 _log = Logger()
 
 
-class Housekeeping(Service):
-    """Looks at the start and each so often; a machine must be found without a row twice in a row to be destroyed."""
+class Housekeeping(Chores):
+    """A machine must be found without a row twice in a row to be destroyed."""
 
     def __init__(self, means: Means) -> None:
+        super().__init__(means.clock, "Housekeeping", (self.look, self.forget_events), self._until_next)
         self._means = means
         self._suspects: frozenset[str] = frozenset()
-        self._running: Deferred[None] | None = None
 
-    def startService(self) -> None:
-        """Look now, and from now on."""
-        super().startService()  # type: ignore[no-untyped-call]
-        self._running = Deferred.fromCoroutine(self._always())
-
-    def stopService(self) -> Deferred[None] | None:
-        """Look no more."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        running, self._running = self._running, None
-        if running is not None:
-            running.addErrback(lambda failure: failure.trap(CancelledError))
-            running.cancel()
-        return running
-
-    async def _always(self) -> None:
+    def _until_next(self) -> float:
         settings = self._means.settings
-        while True:
-            for chore in (self.look, self.forget_events):
-                await self._done(chore)
-            await deferLater(self._means.clock, settings.second_look if self._suspects else settings.housekeeping)
-
-    async def _done(self, chore: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await chore()
-        except CancelledError:
-            raise
-        except OctaviaError as error:
-            _log.warn("Housekeeping is put off: {error}", error=str(error))
-        except Exception:  # noqa: BLE001 - a fault of a driver's must not end housekeeping
-            _log.failure("Housekeeping is put off: unexpected failure")
+        return settings.second_look if self._suspects else settings.housekeeping
 
     async def forget_events(self) -> None:
         """

@@ -14,15 +14,17 @@ from twisted.logger import Logger
 
 from octavia_tx import tracing
 from octavia_tx.controller.boots import BootMaterial
+from octavia_tx.controller.chores import Chores
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.housekeeping import Housekeeping
+from octavia_tx.controller.rotation import Rotation
 from octavia_tx.controller.work import ConvergenceSettings, Means, Work
 from octavia_tx.db import leases
 from octavia_tx.db.database import Database
 from octavia_tx.db.leases import Lease
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DatabaseUnavailable
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+from octavia_tx.interfaces import IAmphoraDriver, ICertificateManager, IComputeDriver, INetworkDriver
 from octavia_tx.tracing import RequestIds
 
 __all__ = ["ControllerService", "ConvergenceSettings"]
@@ -36,6 +38,7 @@ class ControllerService(Service):
     """
     Converges load balancers, several at a time. Any number of these may share one database.
 
+    @param certificates: who keeps those that tenants refer to; C{None}: references stand for nothing.
     @param chance: random numbers from 0 to 1, which keep controllers from going in step.
     """
 
@@ -52,6 +55,7 @@ class ControllerService(Service):
         providers: Providers,
         settings: ConvergenceSettings,
         *,
+        certificates: ICertificateManager | None = None,
         chance: Callable[[], float] = random,
     ) -> None:
         self._means = Means(
@@ -63,6 +67,7 @@ class ControllerService(Service):
             boots=boots,
             providers=providers,
             settings=settings,
+            certificates=certificates,
         )
         self._chance = chance
         self._holder = str(uuid4())
@@ -72,7 +77,10 @@ class ControllerService(Service):
         self._available = True
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
-        self._housekeeping = Housekeeping(self._means)
+        self._chores: list[Chores] = [Housekeeping(self._means)]
+        if certificates is not None:
+            look = Rotation(database, certificates).look
+            self._chores.append(Chores(reactor, "Looking for new certificates", (look,), lambda: settings.rotation))
 
     def startService(self) -> None:
         """Take what is due, and listen for more."""
@@ -80,7 +88,8 @@ class ControllerService(Service):
         listening = Deferred.fromCoroutine(self._means.database.listen(CHANNEL, self._heard))
         listening.addErrback(lambda failure: _log.failure("Can't listen for work", failure))
         self._poll.start(self._means.settings.poll)
-        self._housekeeping.startService()
+        for chores in self._chores:
+            chores.startService()
 
     def stopService(self) -> Deferred[None]:
         """Take no more, let running steps be recorded, and give the leases back; what takes too long is cancelled."""
@@ -90,14 +99,15 @@ class ControllerService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        swept = self._housekeeping.stopService()
+        swept = [chores.stopService() for chores in self._chores]
         if self._claiming is not None:
             await _ended(self._claiming)
         for work in self._works:
             work.stop()
         await self._wait_for(list(self._works.values()))
-        if swept is not None:
-            await swept
+        for chores in swept:
+            if chores is not None:
+                await chores
 
     async def _wait_for(self, running: list[Deferred[None]]) -> None:
         """Until all have ended. Those that take too long are cancelled; those that don't heed that are left behind."""

@@ -7,10 +7,11 @@ from typing import Any, ClassVar, NoReturn
 from attrs import evolve, frozen
 
 from octavia_tx.controller import lifecycle
+from octavia_tx.controller.secrets import digests, secrets_of
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import OfAmphora, OfLoadBalancer, Replan
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae, flavors, load_balancers, members
+from octavia_tx.db import amphorae, certificates, flavors, load_balancers, members
 from octavia_tx.driver import addresses
 from octavia_tx.errors import AddressTaken, AmphoraError, CloudError
 from octavia_tx.model.amphora import Amphora
@@ -212,8 +213,9 @@ class Apply(OfAmphora):
         """
         amphora = situation.amphora(self.amphora_id)
         tree = await _wanted(situation, work)
+        secrets = await secrets_of(tree.living(), work.means.certificates)
         try:
-            await work.means.driver.apply(amphora, tree.living(), work.lease.fence)
+            await work.means.driver.apply(amphora, tree.living(), work.lease.fence, secrets)
         except AmphoraError:
             # An agent lives on for a while when its machine is taken away, and nothing that it says is to be believed.
             if await work.means.compute.find(amphora.id) is not None:
@@ -232,6 +234,7 @@ class Apply(OfAmphora):
         async with work.recording(self.name) as tx:
             await amphorae.record(tx, amphora.id, **serving)
             await load_balancers.applied(tx, load_balancer.id, load_balancer.revision, tree)
+            await certificates.pushed(tx, load_balancer.id, load_balancer.project_id, digests(secrets))
         return _served(situation, tree).having(evolve(amphora, **serving))
 
 

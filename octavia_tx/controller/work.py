@@ -18,7 +18,7 @@ from octavia_tx.db.leases import Lease
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import LeaseLost
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
+from octavia_tx.interfaces import IAmphoraDriver, ICertificateManager, IComputeDriver, INetworkDriver
 
 
 @frozen(kw_only=True)
@@ -38,6 +38,7 @@ class ConvergenceSettings:
     @ivar poll: between looks for due work that no notification told of.
     @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
     @ivar history: for which events are kept.
+    @ivar rotation: between looks whether tenants' certificates have another content.
     @ivar grace: for running steps to be recorded when the controller stops; then as long again for them to end.
     """
 
@@ -58,12 +59,17 @@ class ConvergenceSettings:
     housekeeping: float = 60.0
     second_look: float = 5.0
     history: float = 604800.0
+    rotation: float = 300.0
     grace: float = 3.0
 
 
 @frozen(kw_only=True)
 class Means:
-    """What every load balancer's work is done with."""
+    """
+    What every load balancer's work is done with.
+
+    @ivar certificates: who keeps those that tenants refer to; C{None}: references stand for nothing.
+    """
 
     clock: IReactorTime
     database: Database
@@ -73,6 +79,7 @@ class Means:
     boots: BootMaterial
     providers: Providers
     settings: ConvergenceSettings
+    certificates: ICertificateManager | None = None
 
     def now(self) -> datetime:
         """The clock's time."""

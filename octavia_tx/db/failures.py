@@ -35,6 +35,7 @@ CONSTRAINTS = {
     "availability_zone_has_profile": "The availability zone profile is used by a zone, or doesn't exist any more.",
     "load_balancer_has_flavor": "The flavor is used by a load balancer, or doesn't exist any more.",
     "load_balancer_has_zone": "The availability zone is used by a load balancer, or doesn't exist any more.",
+    "secret_held_exists": "One of the container's secrets doesn't exist any more.",
     "amphora_pkey": "There is an amphora of that id already.",
     "amphora_load_balancer_id_fkey": "The load balancer has amphorae still, or doesn't exist any more.",
 }

@@ -220,7 +220,10 @@ def _clouds(directory: Path) -> Path:
 
 
 def clouds_yaml(stage: Stage) -> str:
-    """A cloud named C{octavia-tx} for the C{openstack} client and the SDK: this endpoint, and no authentication."""
+    """
+    A cloud named C{octavia-tx} for the C{openstack} client and the SDK: this endpoint, and no authentication.
+    Barbican's commands know of one endpoint alone, and so have a cloud of their own.
+    """
     return f"""clouds:
   octavia-tx:
     auth_type: none
@@ -228,4 +231,9 @@ def clouds_yaml(stage: Stage) -> str:
       endpoint: {stage.tenant.endpoint}
     load_balancer_endpoint_override: {stage.tenant.endpoint}
     network_endpoint_override: {stage.tenant.endpoint}/network
+    key_manager_endpoint_override: {stage.tenant.endpoint}/key-manager
+  octavia-tx-keys:
+    auth_type: none
+    auth:
+      endpoint: {stage.tenant.endpoint}/key-manager/v1
 """

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
+from octavia_tx.model import handshake
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import (
     HealthMonitor,
@@ -22,7 +23,7 @@ from octavia_tx.model.resources import (
     Pool,
     SessionPersistence,
 )
-from octavia_tx.model.statuses import L7RuleType, MonitorType, Protocol
+from octavia_tx.model.statuses import MonitorType, Protocol
 from octavia_tx.model.tree import Tree
 
 _Table = dict[str, Callable[[Any], bool]]
@@ -47,6 +48,8 @@ def _nameable(kept: SessionPersistence | None) -> bool:
     return kept is None or kept.cookie_name is None or bool(_TOKEN.fullmatch(kept.cookie_name))
 
 
+_TLS: _Table = {"tls_versions": handshake.can_be_spoken, "tls_ciphers": handshake.are_known}
+
 # What an amphora can do, by kind of object: a field, and whether a value of it is supported. Fields that aren't here
 # are supported whatever they hold.
 _SUPPORTED: dict[type, tuple[str, _Table]] = {
@@ -57,21 +60,17 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     Listener: (
         "listener",
         {
-            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP),
-            "default_tls_container_ref": _empty,
-            "sni_container_refs": _empty,
-            "client_ca_tls_container_ref": _empty,
-            "client_crl_container_ref": _empty,
+            "protocol": _among(
+                Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TERMINATED_HTTPS, Protocol.PROMETHEUS
+            ),
+            **_TLS,
         },
     ),
     Pool: (
         "pool",
         {
             "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
-            "tls_enabled": _empty,
-            "tls_container_ref": _empty,
-            "ca_tls_container_ref": _empty,
-            "crl_container_ref": _empty,
+            **_TLS,
             "session_persistence": _nameable,
         },
     ),
@@ -85,14 +84,7 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
         },
     ),
     L7Policy: ("l7policy", {}),
-    L7Rule: (
-        "rule",
-        {
-            "type": _among(
-                L7RuleType.HOST_NAME, L7RuleType.PATH, L7RuleType.FILE_TYPE, L7RuleType.HEADER, L7RuleType.COOKIE
-            )
-        },
-    ),
+    L7Rule: ("rule", {}),
 }
 
 # What flavors may ask for, and yet not now: an option, whether a value of it is supported, and what is missing.
@@ -145,6 +137,7 @@ class AmphoraProvider:
         _check(tree.load_balancer)
         for child in tree.children():
             _check(child)
+        _check_rules(tree)
 
     async def provide(self, tree: Tree, terms: Terms) -> None:
         """Nothing: the controller does, with amphorae."""
@@ -164,3 +157,15 @@ def _check(value: Any) -> None:
         given = getattr(value, field)
         if not supported(given):
             raise IncompatibleConfiguration(f"{name}.{_ASKED_AS.get(field, field)}{_with(given)}.")
+    if isinstance(value, Listener | Pool) and not handshake.spoken(value.tls_versions, value.tls_ciphers):
+        raise IncompatibleConfiguration(f"{name}.tls_ciphers that are of none of the tls_versions.")
+
+
+def _check_rules(tree: Tree) -> None:
+    """Rules about clients' certificates are of listeners that see any."""
+    protocols = {listener.id: listener.protocol for listener in tree.listeners}
+    seen = {policy.id: protocols.get(policy.listener_id) for policy in tree.l7policies}
+    for rule in tree.l7rules:
+        protocol = seen.get(rule.l7policy_id)
+        if rule.type in handshake.RULES and protocol not in (None, Protocol.TERMINATED_HTTPS):
+            raise IncompatibleConfiguration(f"rule.type with the value {rule.type} and a listener of {protocol}.")

@@ -62,7 +62,8 @@ async def _serve(reactor: Any, options: Options, stack: AsyncExitStack) -> None:
     parts = Parts(reactor, options.settings, stack)
     parts.heed_hangup()
     providers = parts.providers()
-    await parts.api(await parts.database(owner=False), providers)
+    database = await parts.database(owner=False)
+    await parts.api(database, providers, await parts.certificates(database))
 
 
 async def _serve_as_worker(reactor: Any, options: Options, inheritance: Inheritance, stack: AsyncExitStack) -> None:
@@ -71,7 +72,8 @@ async def _serve_as_worker(reactor: Any, options: Options, inheritance: Inherita
     parts.heed_hangup()
     providers = parts.providers()
     listen = partial(inheritance.listen, reactor, options.settings.api.listen)
-    await parts.api(await parts.database(owner=False), providers, listen)
+    database = await parts.database(owner=False)
+    await parts.api(database, providers, await parts.certificates(database), listen)
     inheritance.ready()
 
 

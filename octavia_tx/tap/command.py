@@ -30,6 +30,12 @@ class MigrateOptions(usage.Options):
     optParameters = [["config", "c", None, "TOML file with the settings."]]
 
 
+class ResealOptions(usage.Options):
+    """C{octavia-tx reseal}."""
+
+    optParameters = [["config", "c", None, "TOML file with the settings."]]
+
+
 class Options(usage.Options):
     """The command line."""
 
@@ -37,6 +43,7 @@ class Options(usage.Options):
     subCommands = [
         ["demo", None, DemoOptions, "Make, use, break, heal and remove a real load balancer."],
         ["db-migrate", None, MigrateOptions, "Bring the database to the present schema."],
+        ["reseal", None, ResealOptions, "Seal tenants' secrets in the database with the newest key."],
     ]
 
     def postOptions(self) -> None:
@@ -66,7 +73,18 @@ async def migrate(reactor: Any, options: MigrateOptions) -> None:
     print("the database has the present schema")
 
 
-COMMANDS = {"demo": demo, "db-migrate": migrate}
+async def reseal(reactor: Any, options: ResealOptions) -> None:
+    """Seal what the embedded store holds with the first key of the file, so that the others may go."""
+    from octavia_tx.tap.parts import Parts
+
+    settings = load(Path(options["config"]) if options["config"] else None, os.environ)
+    async with AsyncExitStack() as stack:
+        parts = Parts(reactor, settings, stack)
+        count = await parts.vault(await parts.database(owner=False)).reseal()
+    print(f"{count} secrets are sealed with the newest key")
+
+
+COMMANDS = {"demo": demo, "db-migrate": migrate, "reseal": reseal}
 
 
 def main() -> None:

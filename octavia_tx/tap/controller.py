@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
-from octavia_tx.config import ControllerSettings, Settings
+from octavia_tx.config import Settings
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.service import ControllerService, ConvergenceSettings
 from octavia_tx.resources import Resources, entered
@@ -45,7 +45,8 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
         if health
         else settings.health.listen.reachable(settings.health.listen.port)
     )
-    url = parts.amphora_api(authority, database, renderer)
+    kept = await parts.certificates(database)
+    url = parts.amphora_api(authority, database, renderer, kept)
     boots = BootMaterial(
         authority,
         authority.heartbeat_key,
@@ -64,21 +65,24 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
             parts.amphora_driver(authority, renderer),
             boots,
             providers,
-            _convergence(settings.controller),
+            _convergence(settings),
+            certificates=kept.manager,
         ),
     )
     if api:
-        await parts.api(database, providers)
+        await parts.api(database, providers, kept)
 
 
-def _convergence(settings: ControllerSettings) -> ConvergenceSettings:
+def _convergence(settings: Settings) -> ConvergenceSettings:
+    own = settings.controller
     return ConvergenceSettings(
-        lease_seconds=settings.lease,
-        concurrency=settings.concurrency,
-        boot_timeout=settings.boot_timeout,
-        drain=settings.drain,
-        give_up_after=settings.give_up_after,
-        history=settings.history,
+        lease_seconds=own.lease,
+        concurrency=own.concurrency,
+        boot_timeout=own.boot_timeout,
+        drain=own.drain,
+        give_up_after=own.give_up_after,
+        history=own.history,
+        rotation=settings.certificates.look,
     )
 
 

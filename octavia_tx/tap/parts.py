@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, field, frozen
 from twisted.internet.defer import maybeDeferred
@@ -19,6 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver, renderable
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.api import neighbours
 from octavia_tx.api.call import Parts as ApiParts
 from octavia_tx.api.channel import Limits
@@ -26,6 +27,7 @@ from octavia_tx.api.resource import Served
 from octavia_tx.api.root import Api
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
+from octavia_tx.cloud.certificates import CertificateManager
 from octavia_tx.cloud.keystone import KeystoneIdentity
 from octavia_tx.cloud.loopback import LoopbackNetwork
 from octavia_tx.cloud.noauth import NoAuth
@@ -38,18 +40,31 @@ from octavia_tx.controller.preview import Preview
 from octavia_tx.db.database import Database
 from octavia_tx.db.embedded import EmbeddedPostgres
 from octavia_tx.db.migrations import migrate
+from octavia_tx.db.vault import Vault
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.entry_points import load_providers
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import SettingsError
 from octavia_tx.health.service import HealthService
-from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, IIdentity, INetworkDriver, IPreview
+from octavia_tx.interfaces import (
+    IAmphoraDriver,
+    ICertificateManager,
+    IComputeDriver,
+    IIdentity,
+    INetworkDriver,
+    IPreview,
+)
 from octavia_tx.listening import Listen
 from octavia_tx.model import tls
 from octavia_tx.model.bounds import Bounds
 from octavia_tx.resources import entered
+from octavia_tx.tap import keeping
+from octavia_tx.tap.keeping import Kept
 from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
+
+if TYPE_CHECKING:
+    from octavia_tx.cloud.validation import Credentials
 
 _log = Logger()
 _CONTROLLER = (Role.CONTROLLER, "controller")
@@ -132,11 +147,22 @@ class Parts:
         """Who tells whom a request comes from."""
         if self.settings.api.auth == "noauth":
             return NoAuth()
+        from octavia_tx.cloud.validation import Validator
+
+        settings, credentials = self.settings.keystone, self._credentials()
+        session = credentials.session()
+        self.stack.callback(session.session.close)
+        threads = await entered(self.stack, Threads(self.reactor, _VALIDATIONS, "keystone"))
+        validator = Validator(threads, session, credentials.versioned_url)
+        return KeystoneIdentity(self.reactor, validator.validate, settings.auth_url, remember=settings.token_cache)
+
+    def _credentials(self) -> Credentials:
+        """Who we are to keystone."""
         # keystoneauth takes time to import and memory: whoever doesn't use it doesn't pay for it.
-        from octavia_tx.cloud.validation import Credentials, Validator
+        from octavia_tx.cloud.validation import Credentials
 
         settings = self.settings.keystone
-        credentials = Credentials(
+        return Credentials(
             auth_url=settings.auth_url,
             username=settings.username,
             password=settings.password,
@@ -147,11 +173,21 @@ class Parts:
             application_credential_id=settings.application_credential_id,
             application_credential_secret=settings.application_credential_secret,
         )
-        session = credentials.session()
-        self.stack.callback(session.session.close)
-        threads = await entered(self.stack, Threads(self.reactor, _VALIDATIONS, "keystone"))
-        validator = Validator(threads, session, credentials.versioned_url)
-        return KeystoneIdentity(self.reactor, validator.validate, settings.auth_url, remember=settings.token_cache)
+
+    def vault(self, database: Database) -> Vault:
+        """The embedded store of secrets."""
+        return keeping.vault(self.settings, database, self._state())
+
+    async def certificates(self, database: Database) -> Kept:
+        """Who keeps tenants' certificates."""
+        manager: ICertificateManager | None = None
+        vault = None
+        if self.settings.certificates.manager == "barbican":
+            manager = await keeping.barbican(self.reactor, self.settings, self._credentials(), self.stack)
+        else:
+            vault = self.vault(database)
+            manager = CertificateManager(vault)
+        return Kept(None if self.settings.amphora.driver == "noop" else manager, vault)
 
     def renderer(self) -> Renderer:
         """Trees to haproxy's configuration."""
@@ -215,7 +251,7 @@ class Parts:
         return Preview(renderable(render) if self.settings.amphora.driver == "noop" else render, providers)
 
     async def api(
-        self, database: Database, providers: Providers, listen: Callable[[QuietSite], Any] | None = None
+        self, database: Database, providers: Providers, kept: Kept, listen: Callable[[QuietSite], Any] | None = None
     ) -> None:
         """
         The tenants' and operators' API.
@@ -233,6 +269,8 @@ class Parts:
                 quotas=asdict(self.settings.quotas),
                 bounds=self._bounds(),
                 preview=self.preview(providers),
+                certificates=kept.manager,
+                vault=kept.vault,
             ),
             self._neighbours(),
         )
@@ -259,12 +297,13 @@ class Parts:
         """What clients ask of others, as far as there are no others."""
         driver = self.settings.network.driver
         networks = neighbours.networks(any_id=driver == "noop") if driver in ("loopback", "noop") else ()
-        return networks + (neighbours.identity() if self.settings.api.auth == "noauth" else ())
+        keys = neighbours.key_manager() if self.settings.certificates.manager == "embedded" else ()
+        return networks + keys + (neighbours.identity() if self.settings.api.auth == "noauth" else ())
 
-    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer) -> str:
+    def amphora_api(self, authority: Authority, database: Database, renderer: Renderer, kept: Kept) -> str:
         """The API for amphorae; gives its URL."""
         settings = self.settings.amphora_api
-        api = AmphoraApi(database, renderer.render)
+        api = AmphoraApi(database, renderer.render, files, kept.manager)
         tls = MutualTLS(authority.issue(*_CONTROLLER), Peer(role=Role.AMPHORA))
         self._renewed(authority, tls.renew)
         port = self._listen(

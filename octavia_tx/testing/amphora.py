@@ -11,6 +11,8 @@ from zope.interface import implementer
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.certificates import Secrets
+from octavia_tx.model.handshake import references
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
 
@@ -21,6 +23,7 @@ class MemoryAmphora:
     One amphora.
 
     @ivar serving: what it serves, by the load balancer's id.
+    @ivar secrets: by what certificates, by the load balancer's id.
     @ivar fences: the highest fence seen, by the load balancer's id.
     @ivar applied: how often a tree was accepted.
     @ivar configuration: its agent's settings, if they were ever renewed.
@@ -28,6 +31,7 @@ class MemoryAmphora:
 
     id: str
     serving: dict[str, Tree] = field(factory=dict)
+    secrets: dict[str, Secrets] = field(factory=dict)
     fences: dict[str, int] = field(factory=dict)
     applied: int = 0
     configuration: str = field(default="", repr=False)
@@ -65,8 +69,10 @@ class MemoryAmphorae:
         self._reached(amphora)
         return AgentInfo(hostname=f"amphora-{amphora.id}", api_version=API_VERSION, haproxy_version="2.6.12")
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         """See L{IAmphoraDriver.apply}."""
+        if missing := references(tree).missing(secrets):
+            raise ConfigurationRejected(amphora.id, f"there's no certificate for {', '.join(missing)}.")
         reached = self._fenced(amphora, tree.load_balancer.id, fence)
         # haproxy refuses two servers of one name.
         members = Counter((member.pool_id, member.id) for member in tree.members)
@@ -75,6 +81,7 @@ class MemoryAmphorae:
         reached.applied += 1
         if tree.load_balancer.admin_state_up and any(listener.admin_state_up for listener in tree.listeners):
             reached.serving[tree.load_balancer.id] = tree
+            reached.secrets[tree.load_balancer.id] = secrets
         else:
             reached.serving.pop(tree.load_balancer.id, None)
 

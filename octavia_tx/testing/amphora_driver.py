@@ -25,10 +25,12 @@ from zope.interface.verify import verifyObject
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.tree import Tree
 
 _CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
+NONE = Secrets()
 
 
 class AmphoraDriverFixture(Protocol):
@@ -142,79 +144,90 @@ class _AmphoraDriverTests(TestCase):
 
     async def test_it_serves_when_apply_returns(self) -> None:
         self.assertEqual(await self.listening(), (False, False, False, False))
-        await self.driver.apply(self.amphora, tree_of(self.fixture, *self.fixture.ports[:2]), 1)
+        await self.driver.apply(self.amphora, tree_of(self.fixture, *self.fixture.ports[:2]), 1, NONE)
         self.assertEqual(await self.listening(), (True, True, False, False))
 
     async def test_applying_again_changes_nothing(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_it_serves_nothing_more_than_the_newest_tree(self) -> None:
         first = tree_of(self.fixture, *self.fixture.ports[:2])
-        await self.driver.apply(self.amphora, first, 1)
+        await self.driver.apply(self.amphora, first, 1, NONE)
         second = tree_of(self.fixture, *self.fixture.ports[1:3], load_balancer_id=first.load_balancer.id)
-        await self.driver.apply(self.amphora, second, 2)
+        await self.driver.apply(self.amphora, second, 2, NONE)
         self.assertEqual(await self.listening(), (False, True, True, False))
 
     async def test_a_tree_with_nothing_enabled_is_not_served(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
-        disabled = evolve(tree, listeners=(evolve(tree.listeners[0], admin_state_up=False),))
-        await self.driver.apply(self.amphora, disabled, 1)
-        self.assertEqual(await self.listening(), (False, False, False, False))
-        await self.driver.apply(self.amphora, evolve(tree, listeners=()), 1)
-        await self.driver.apply(self.amphora, tree, 1)
+        for disabled in (
+            evolve(tree, listeners=(evolve(tree.listeners[0], admin_state_up=False),)),
+            evolve(tree, load_balancer=evolve(tree.load_balancer, admin_state_up=False)),
+        ):
+            await self.driver.apply(self.amphora, tree, 1, NONE)
+            await self.driver.apply(self.amphora, disabled, 1, NONE)
+            self.assertEqual(await self.listening(), (False, False, False, False))
+        await self.driver.apply(self.amphora, evolve(tree, listeners=()), 1, NONE)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_a_rejected_tree_leaves_what_runs(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         wrong = rejected(
             tree_of(self.fixture, self.fixture.ports[1], load_balancer_id=tree.load_balancer.id),
         )
-        error = await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, wrong, 2))
+        error = await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, wrong, 2, NONE))
         self.assertIn(self.amphora.id, str(error))
         self.assertEqual(await self.listening(), (True, False, False, False))
 
+    async def test_a_certificate_that_is_missing_is_rejected(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        asked: dict[str, Any] = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "a-reference"}
+        secured = evolve(tree, listeners=tuple(evolve(listener, **asked) for listener in tree.listeners))
+        error = await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, secured, 1, NONE))
+        self.assertIn("a-reference", str(error))
+        self.assertEqual(await self.listening(), (False, False, False, False))
+
     async def test_it_applies_a_good_tree_after_a_rejected_one(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, rejected(tree), 1))
+        await self.refused(ConfigurationRejected, self.driver.apply(self.amphora, rejected(tree), 1, NONE))
         self.assertEqual(await self.listening(), (False, False, False, False))
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_a_lower_fence_applies_nothing(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 7)
+        await self.driver.apply(self.amphora, tree, 7, NONE)
         older = tree_of(self.fixture, self.fixture.ports[1], load_balancer_id=tree.load_balancer.id)
-        await self.refused(StaleFence, self.driver.apply(self.amphora, older, 6))
+        await self.refused(StaleFence, self.driver.apply(self.amphora, older, 6, NONE))
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_a_lower_fence_withdraws_nothing(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 7)
+        await self.driver.apply(self.amphora, tree, 7, NONE)
         await self.refused(StaleFence, self.driver.withdraw(self.amphora, tree.load_balancer.id, 6))
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_a_lower_fence_does_not_bring_back_what_was_withdrawn(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 6)
+        await self.driver.apply(self.amphora, tree, 6, NONE)
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 7)
-        await self.refused(StaleFence, self.driver.apply(self.amphora, tree, 6))
+        await self.refused(StaleFence, self.driver.apply(self.amphora, tree, 6, NONE))
         self.assertEqual(await self.listening(), (False, False, False, False))
 
     async def test_withdrawing_ends_service_and_may_be_repeated(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
         self.assertEqual(await self.listening(), (False, False, False, False))
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
 
     async def test_one_that_is_drained_accepts_no_more_and_again_changes_nothing(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         for _ in range(2):
             await self.drained(tree.load_balancer.id)
             self.assertEqual(await self.listening(), (False, False, False, False))
@@ -229,15 +242,15 @@ class _AmphoraDriverTests(TestCase):
     async def test_draining_what_was_never_applied_or_was_withdrawn_is_no_error(self) -> None:
         self.assertEqual(await self.driver.drain(self.amphora, str(uuid4()), 1), 0)
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
         self.assertEqual(await self.driver.drain(self.amphora, tree.load_balancer.id, 1), 0)
 
     async def test_one_that_was_drained_may_serve_again_or_be_withdrawn(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         await self.driver.drain(self.amphora, tree.load_balancer.id, 1)
-        await self.driver.apply(self.amphora, tree, 1)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
         self.assertEqual(await self.listening(), (True, False, False, False))
         await self.driver.drain(self.amphora, tree.load_balancer.id, 1)
         await self.driver.withdraw(self.amphora, tree.load_balancer.id, 1)
@@ -245,12 +258,12 @@ class _AmphoraDriverTests(TestCase):
 
     async def test_a_lower_fence_drains_nothing(self) -> None:
         tree = tree_of(self.fixture, self.fixture.ports[0])
-        await self.driver.apply(self.amphora, tree, 7)
+        await self.driver.apply(self.amphora, tree, 7, NONE)
         await self.refused(StaleFence, self.driver.drain(self.amphora, tree.load_balancer.id, 6))
         self.assertEqual(await self.listening(), (True, False, False, False))
 
     async def test_new_settings_touch_nothing_that_is_served_and_may_be_sent_again(self) -> None:
-        await self.driver.apply(self.amphora, tree_of(self.fixture, self.fixture.ports[0]), 1)
+        await self.driver.apply(self.amphora, tree_of(self.fixture, self.fixture.ports[0]), 1, NONE)
         for _ in range(2):
             await self.driver.configure(self.amphora, self.fixture.settings)
             self.assertEqual(await self.listening(), (True, False, False, False))
@@ -266,8 +279,8 @@ class _AmphoraDriverTests(TestCase):
 
     async def test_load_balancers_of_one_amphora_do_not_touch_each_other(self) -> None:
         first, second = tree_of(self.fixture, self.fixture.ports[0]), tree_of(self.fixture, self.fixture.ports[1])
-        await self.driver.apply(self.amphora, first, 9)
-        await self.driver.apply(self.amphora, second, 1)
+        await self.driver.apply(self.amphora, first, 9, NONE)
+        await self.driver.apply(self.amphora, second, 1, NONE)
         self.assertEqual(await self.listening(), (True, True, False, False))
         await self.driver.withdraw(self.amphora, first.load_balancer.id, 9)
         self.assertEqual(await self.listening(), (False, True, False, False))
@@ -288,7 +301,7 @@ class _AmphoraDriverTests(TestCase):
         """No call of this driver with this amphora does anything."""
         tree = tree_of(self.fixture, self.fixture.ports[0])
         await self.refused(kind, driver.info(amphora))
-        await self.refused(kind, driver.apply(amphora, tree, 1))
+        await self.refused(kind, driver.apply(amphora, tree, 1, NONE))
         await self.refused(kind, driver.drain(amphora, tree.load_balancer.id, 1))
         await self.refused(kind, driver.configure(amphora, self.fixture.settings))
         await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))

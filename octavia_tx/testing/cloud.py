@@ -26,6 +26,7 @@ from octavia_tx.errors import (
 )
 from octavia_tx.interfaces import IAmphoraDriver, IComputeDriver, INetworkDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot, Machine, Network, Subnet, Vip
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.model.vips import Asked, additional_vip_of, vip_of
@@ -271,7 +272,7 @@ class ModelAmphorae:
                 raise AmphoraUnreachable(amphora.id, "It is booting.")
         return AgentInfo(hostname=amphora.id, api_version="1.0", haproxy_version="3.0")
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         """See L{IAmphoraDriver.apply}."""
         async with self._faults.point("amphora.apply"):
             self._set(amphora, tree.load_balancer.id, tree, fence)

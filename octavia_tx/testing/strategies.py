@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-from octavia_tx.model import regex
+from octavia_tx.model import handshake, regex
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
@@ -27,6 +27,7 @@ from octavia_tx.model.resources import (
 )
 from octavia_tx.model.statuses import (
     Algorithm,
+    ClientAuthentication,
     L7Action,
     L7Comparison,
     L7RuleType,
@@ -41,8 +42,10 @@ PROJECT: Final = "a-project"
 
 POOL_PROTOCOLS: Final = {
     Protocol.HTTP: (Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2),
+    Protocol.TERMINATED_HTTPS: (Protocol.HTTP, Protocol.PROXY, Protocol.PROXYV2),
     Protocol.HTTPS: (Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
     Protocol.TCP: (Protocol.TCP, Protocol.HTTP, Protocol.HTTPS, Protocol.PROXY, Protocol.PROXYV2),
+    Protocol.PROMETHEUS: (),
 }
 MONITOR_TYPES: Final = (MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO)
 L7_RULE_TYPES: Final = (
@@ -140,6 +143,57 @@ def persistences() -> SearchStrategy[SessionPersistence | None]:
         st.sampled_from([Persistence.SOURCE_IP, Persistence.HTTP_COOKIE]).map(lambda t: SessionPersistence(type=t)),
         cookie_names.map(lambda name: SessionPersistence(type=Persistence.APP_COOKIE, cookie_name=name)),
     )
+
+
+references: Final = st.sampled_from([f"https://secrets.example.com/{name}" for name in ("one", "two", "three")])
+_ALPN: Final = st.lists(st.sampled_from(handshake.ALPN), max_size=3, unique=True)
+_VERSIONS: Final = st.sampled_from([handshake.ALL_VERSIONS[i:j] for i in range(4) for j in range(i + 1, 5)])
+_CIPHERS: Final = st.one_of(
+    st.sampled_from(["HIGH", "HIGH:!aNULL:@SECLEVEL=1", "ECDHE-ECDSA-AES128-GCM-SHA256", "ALL:TLS_AES_128_GCM_SHA256"]),
+    st.just(":".join(("TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"))),
+)
+
+
+@composite
+def tls_words(draw: DrawFn) -> dict[str, Any]:
+    """What a listener and a pool may both say of TLS."""
+    versions, ciphers = draw(st.none() | _VERSIONS), draw(st.none() | _CIPHERS)
+    if versions is not None and handshake.VERSIONS[-1] not in versions:
+        ciphers = draw(st.none() | st.just("HIGH"))
+    return {"tls_versions": versions, "tls_ciphers": ciphers, "alpn_protocols": draw(st.none() | _ALPN)}
+
+
+@composite
+def terminations(draw: DrawFn) -> dict[str, Any]:
+    """The fields of a listener that terminates TLS."""
+    asked = draw(st.sampled_from(ClientAuthentication))
+    authority = draw(references if asked is not ClientAuthentication.NONE else st.none() | references)
+    shown = draw(st.lists(references, min_size=1, max_size=3, unique=True))
+    age = draw(st.none() | st.integers(0, 10**9))
+    return {
+        **draw(tls_words()),
+        "default_tls_container_ref": shown[0],
+        "sni_container_refs": tuple(shown[1:]),
+        "client_authentication": asked,
+        "client_ca_tls_container_ref": authority,
+        "client_crl_container_ref": authority and draw(st.none() | references),
+        "hsts_max_age": age,
+        "hsts_include_subdomains": age is not None and draw(st.booleans()),
+        "hsts_preload": age is not None and draw(st.booleans()),
+    }
+
+
+@composite
+def tls_to_members(draw: DrawFn) -> dict[str, Any]:
+    """The fields of a pool whose members speak TLS."""
+    authority = draw(st.none() | references)
+    return {
+        **draw(tls_words()),
+        "tls_enabled": True,
+        "tls_container_ref": draw(st.none() | references),
+        "ca_tls_container_ref": authority,
+        "crl_container_ref": authority and draw(st.none() | references),
+    }
 
 
 @composite
@@ -293,7 +347,7 @@ def trees(draw: DrawFn) -> Tree:
     """
     A load balancer with up to three listeners, each alone, with a pool of its own, or with another's.
 
-    Those of HTTP may have L7 policies, which may redirect to any fitting pool of the tree.
+    Those that see requests may have L7 policies, which may redirect to any fitting pool of the tree.
     """
     load_balancer = draw(load_balancers())
     parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
@@ -301,20 +355,22 @@ def trees(draw: DrawFn) -> Tree:
     for number in draw(st.lists(ports, max_size=3, unique=True)) or draw(st.lists(ports, max_size=1)):
         protocol = draw(st.sampled_from(list(POOL_PROTOCOLS)))
         shared = [pool for pool in parts["pools"] if pool.protocol in POOL_PROTOCOLS[protocol]]
-        pool = draw(st.sampled_from([None, *shared])) or draw(
-            st.none() | pools(protocol=draw(st.sampled_from(POOL_PROTOCOLS[protocol])), **here)
-        )
+        pool = draw(st.sampled_from([None, *shared]))
+        if pool is None and POOL_PROTOCOLS[protocol]:
+            more = draw(st.just({}) | tls_to_members())
+            pool = draw(st.none() | pools(protocol=draw(st.sampled_from(POOL_PROTOCOLS[protocol])), **more, **here))
         if pool is not None and pool not in parts["pools"]:
             parts["pools"].append(pool)
             parts["members"] += draw(st.lists(members(pool_id=pool.id, **here), max_size=4))
             parts["health_monitors"] += draw(st.lists(health_monitors(pool_id=pool.id, **here), max_size=1))
         default = None if pool is None else pool.id
+        more = draw(terminations()) if protocol is Protocol.TERMINATED_HTTPS else {}
         parts["listeners"].append(
-            draw(listeners(protocol=protocol, protocol_port=number, default_pool_id=default, **here))
+            draw(listeners(protocol=protocol, protocol_port=number, default_pool_id=default, **more, **here))
         )
     fitting = tuple(pool for pool in parts["pools"] if pool.protocol in POOL_PROTOCOLS[Protocol.HTTP])
     for listener in parts["listeners"]:
-        if listener.protocol is Protocol.HTTP:
+        if listener.protocol in (Protocol.HTTP, Protocol.TERMINATED_HTTPS):
             for position in range(1, draw(st.integers(1, 4))):
                 policy = draw(l7_policies(fitting, listener_id=listener.id, position=position, **here))
                 parts["l7policies"].append(policy)

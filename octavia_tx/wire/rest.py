@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Final
 
 API_VERSION: Final = "1.0"
@@ -12,12 +13,21 @@ AGENT_PORT: Final = 9443
 FENCE_HEADER: Final = "X-Octavia-TX-Fence"
 REQUEST_ID_HEADER: Final = "X-Octavia-TX-Request-Id"
 
+
+def certificates_directories(amphora_id: str) -> tuple[Path, ...]:
+    """Where an amphora's certificates lie: in the first of these that is in a memory file system. Others use it too."""
+    return tuple(Path(place) / f"octavia-tx-{amphora_id}" for place in ("/dev/shm", "/run"))  # noqa: S108 - checked
+
+
 # What an agent serves to controllers.
 VERSION_PATH: Final = "/"
 INFO_PATH: Final = "/1.0/info"
 DETAILS_PATH: Final = "/1.0/details"
 LISTENERS_PATH: Final = "/1.0/listeners"
 CONFIG_PATH: Final = "/1.0/config"
+
+# Where haproxy finds the files that are put at a load balancer's certificate paths: relative to where it is started.
+CERTIFICATES: Final = "certificates"
 
 
 def haproxy_path(amphora_id: str, load_balancer_id: str) -> str:
@@ -40,9 +50,25 @@ def removal_path(load_balancer_id: str) -> str:
     return f"/1.0/listeners/{load_balancer_id}"
 
 
+def certificate_path(load_balancer_id: str, name: str) -> str:
+    """PUT, GET, DELETE: a file that the configuration names, C{NAME.pem}. PUT and GET answer its MD5 as C{ETag}."""
+    return f"/1.0/loadbalancer/{load_balancer_id}/certificates/{name}"
+
+
+def certificates_path(load_balancer_id: str) -> str:
+    """GET: the MD5 of each such file, by its name: C{{"certificates": {"NAME.pem": "…"}}}. Our own agent has it."""
+    return f"/1.0/loadbalancer/{load_balancer_id}/certificates"
+
+
 # What a controller serves to amphorae.
 def load_balancers_path(amphora_id: str) -> str:
-    """GET: what the amphora should run."""
+    """
+    GET: what the amphora should run::
+
+        {"load_balancers": [{"id": UUID, "fence": number, "haproxy": text, "certificates": {"NAME.pem": text}}]}
+
+    C{certificates} are all files that the configuration names. Without them the amphora keeps those that it has.
+    """
     return f"/1.0/amphorae/{amphora_id}/load_balancers"
 
 

@@ -119,6 +119,7 @@ class Renewing(HeartbeatCase):
             haproxy="",
             heartbeat=Heartbeat(**now),
             controllers=(),
+            certificates=None,
             credential=Credential(pem=b"", authority=b""),
         )
         self.successResultOf(Deferred.fromCoroutine(service.renew(settings)))

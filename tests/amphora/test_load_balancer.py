@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from amphora.certificates import Certificates
 from amphora.fence import Fences, StaleFence
 from amphora.load_balancer import Absent, LoadBalancer, checksum
 from amphora.runner import CONFIGURATION, Program
@@ -36,7 +37,9 @@ class Changing(SynchronousTestCase):
         self.directory.mkdir(parents=True)
         self.fences = Fences(directory / "fences")
         program = Program("/bin/false", "peer")
-        self.load_balancer = LoadBalancer(Clock(), self.directory, program, self.fences, self.gate)
+        self.load_balancer = LoadBalancer(
+            Clock(), self.directory, program, self.fences, self.gate, Certificates(None, self.directory / "link")
+        )
 
     def place(self, text: str) -> None:
         (self.directory / CONFIGURATION).write_text(text)
@@ -81,8 +84,12 @@ class Changing(SynchronousTestCase):
         self.place(
             "defaults\n    mode http\nfrontend one\n    bind a\n\n    # c\n    mode http\n"
             "frontend two\n    bind b\nbackend x\n    mode http\nfrontend three\n    mode tcp\n"
+            "frontend four\n    bind c ssl crt d\n    mode http\nfrontend five\n    mode http\n    bind c ssl crt d\n"
         )
-        self.assertEqual(self.load_balancer.listeners(), {"one": "HTTP", "two": "TCP", "three": "TCP"})
+        self.assertEqual(
+            self.load_balancer.listeners(),
+            {"one": "HTTP", "two": "TCP", "three": "TCP", "four": "TERMINATED_HTTPS", "five": "TERMINATED_HTTPS"},
+        )
 
     def test_the_checksum_is_the_md5_of_the_text(self) -> None:
         self.assertEqual(checksum(b""), "d41d8cd98f00b204e9800998ecf8427e")

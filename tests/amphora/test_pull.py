@@ -26,11 +26,18 @@ class Answers(SynchronousTestCase):
         body = answer({"id": LB, "fence": 7, "haproxy": "global\n"})
         self.assertEqual(pull.read(body), (Wanted(LB, 7, b"global\n"),))
 
+    def test_certificates_are_read_and_not_shown(self) -> None:
+        body = answer({"id": LB, "fence": 7, "haproxy": "global\n", "certificates": {"a.pem": "secret"}})
+        (wanted,) = pull.read(body)
+        self.assertEqual(wanted.certificates, {"a.pem": b"secret"})
+        self.assertNotIn("secret", repr(wanted))
+
     def test_anything_else_is_no_answer(self) -> None:
         good = {"id": LB, "fence": 7, "haproxy": ""}
         for body in (
             b"", b"[]", b"{}", b"\xff", b"1", answer(1), answer({}), answer(good | {"id": "../../etc"}),
             answer(good | {"fence": -1}), answer(good | {"fence": "1"}), answer(good | {"haproxy": None}),
+            answer(good | {"certificates": ["a"]}), answer(good | {"certificates": {"a.pem": 1}}),
         ):  # fmt: skip
             self.assertRaises(NoAnswer, pull.read, body)
 
@@ -60,8 +67,8 @@ class _LoadBalancer:
         self._told = told
         self._identifier = identifier
 
-    def apply(self, text: bytes, fence: int) -> Deferred[None]:
-        self._told.append(("apply", self._identifier, text, fence))
+    def apply(self, text: bytes, fence: int, certificates: dict[str, bytes]) -> Deferred[None]:
+        self._told.append(("apply", self._identifier, text, fence, *certificates.items()))
         return succeed(None)
 
     def remove(self, fence: int) -> Deferred[None]:

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from amphora.settings import Address, BadSettings, read
 from octavia_tx.cloud.authority import Authority
+from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Role
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
@@ -46,6 +47,16 @@ class ReadSettings(SynchronousTestCase):
         self.assertEqual(settings.heartbeat.key, b"\xab" * 32)
         self.assertEqual((settings.heartbeat.interval, settings.heartbeat.envelope), (5.0, "octavia-tx"))
         self.assertEqual(settings.controllers, ("https://127.0.0.1:9444",))
+
+    def test_certificates_lie_in_memory_where_nothing_else_is_said(self) -> None:
+        self.path.write_text(GOOD)
+        self.assertEqual(read(self.path).certificates, certificates_directories(AMPHORA)[0])
+        self.path.write_text(GOOD + '[certificates]\ndirectory = "/some/where"\n')
+        self.assertEqual(read(self.path).certificates, Path("/some/where"))
+        for wrong, said in (("directory = 'here'", "isn't a whole path"), ("", "missing"), ("place = '/'", "unknown")):
+            (first, *_) = self.problems(f"{GOOD}[certificates]\n{wrong}\n")
+            self.assertTrue(first.startswith("certificates."), first)
+            self.assertIn(said, first)
 
     def test_the_command_line_goes_before_the_file(self) -> None:
         self.path.write_text('listen = "tcp:1"\n' + GOOD.replace('"sh"', '"no such program"'))

@@ -23,6 +23,7 @@ from octavia_tx.model.resources import (
     SessionPersistence,
 )
 from octavia_tx.model.tree import Child, Tree
+from octavia_tx.model.validation import CERTIFICATE_HEADERS, FORWARDED_HEADERS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 AMPHORA: Final = "a0000000-0000-4000-8000-000000000001"
@@ -106,6 +107,17 @@ L7_RULES: Final[tuple[tuple[str, str, str, dict[str, Any]], ...]] = (
 )
 
 
+def secret(what: str) -> str:
+    """A reference."""
+    return f"https://secrets.example.com/{what}"
+
+
+def terminated(number: int = 1, **fields: Any) -> Listener:
+    """A listener that terminates TLS, on port 443."""
+    given = {"protocol": "TERMINATED_HTTPS", "protocol_port": 443, "default_tls_container_ref": secret("one")}
+    return listener(number, **{**given, **fields})
+
+
 def gallery() -> dict[str, Tree]:
     """All trees, by name."""
     http = (listener(), pool(), member(1), member(2))
@@ -114,6 +126,55 @@ def gallery() -> dict[str, Tree]:
             listener(insert_headers={f"X-Forwarded-{what}": "true" for what in ("For", "Port", "Proto")}),
             *http[1:],
             monitor("HTTP", http_method="GET", url_path="/", expected_codes="200", http_version=1.0),
+        ),
+        "terminated_https": tree(terminated(), *http[1:]),
+        "terminated_https_whole": tree(
+            terminated(
+                sni_container_refs=(secret("two"), secret("three")),
+                insert_headers=dict.fromkeys((*FORWARDED_HEADERS, *CERTIFICATE_HEADERS), "true"),
+                alpn_protocols=("http/1.1", "http/1.0"),
+                tls_ciphers="ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256:!RC4:@SECLEVEL=1",
+                tls_versions=("TLSv1.3", "TLSv1.1", "TLSv1.2"),
+                client_authentication="MANDATORY",
+                client_ca_tls_container_ref=secret("authority"),
+                client_crl_container_ref=secret("revocations"),
+                hsts_max_age=31536000,
+                hsts_include_subdomains=True,
+                hsts_preload=True,
+            ),
+            *http[1:],
+            l7_policy(1, "REJECT"),
+            l7_rule("SSL_CONN_HAS_CERT", "EQUAL_TO", "True", 1, 1),
+            l7_rule("SSL_VERIFY_RESULT", "EQUAL_TO", "10", 1, 2, invert=True),
+            l7_rule("SSL_DN_FIELD", "STARTS_WITH", "it's me", 1, 3, key="CN"),
+        ),
+        "tls_to_members": tree(
+            terminated(
+                client_authentication="OPTIONAL",
+                client_ca_tls_container_ref=secret("authority"),
+                alpn_protocols=(),
+                tls_ciphers="TLS_AES_128_GCM_SHA256",
+            ),
+            pool(1, tls_enabled=True),
+            member(1, 1),
+            monitor("TLS-HELLO", 1),
+            listener(2),
+            pool(
+                2,
+                protocol="PROXY",
+                tls_enabled=True,
+                tls_container_ref=secret("two"),
+                ca_tls_container_ref=secret("authority"),
+                crl_container_ref=secret("revocations"),
+                tls_ciphers="HIGH",
+                tls_versions=("TLSv1.2",),
+                alpn_protocols=("h2", "http/1.1"),
+            ),
+            member(2, 2, backup=True),
+            monitor("HTTPS", 2, domain_name="www.example.com", http_version=1.1),
+        ),
+        "prometheus": tree(
+            *http, listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None, connection_limit=2)
         ),
         "without_pool": tree(listener(default_pool_id=None)),
         "without_member": tree(listener(), pool()),
@@ -189,6 +250,7 @@ def gallery() -> dict[str, Tree]:
                 timeout_tcp_inspect=500,
             ),
             pool(), member(1), monitor("TCP", delay=10**9, timeout=0),
+            listener(2, protocol="TCP", timeout_tcp_inspect=500), pool(2, protocol="TCP"), member(2, 2),
         ),
         "shared_pool": tree(listener(1), listener(2, default_pool_id=_id(3, 1)), pool(), member(1)),
         "l7_rules": tree(

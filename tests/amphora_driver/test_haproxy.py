@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import Any
 
 from attrs import define, evolve, field
@@ -25,17 +26,21 @@ from octavia_tx.amphora_driver.client import ANSWER_LIMIT, CALL_TIMEOUT
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
 from octavia_tx.amphora_driver.noop import NoopDriver
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.errors import AmphoraError, AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.tracing import RequestIds
 from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
 from octavia_tx.wire.tls import Credential
-from tests.amphora_driver.gallery import AMPHORA, LOAD_BALANCER, listener, member, pool, tree
+from tests.amphora_driver.gallery import AMPHORA, LOAD_BALANCER, listener, member, pool, secret, terminated, tree
+from tests.amphora_driver.secrets import secrets
 
 RENDERER = Renderer()
 UNUSED = Credential(pem=b"", authority=b"")
 TREE = tree(listener(), pool(), member(1))
+NONE = Secrets()
 INFO = {"hostname": "amphora-1", "api_version": "1.0", "haproxy_version": "2.6.12", "keepalived_version": "2.2.7"}
 
 
@@ -130,7 +135,7 @@ class CallTests(DriverCase):
         self.assertEqual((info.hostname, info.api_version, info.haproxy_version), ("amphora-1", "1.0", "2.6.12"))
 
     def test_applying_uploads_and_reloads_with_the_fence(self) -> None:
-        self.done("apply", amphora(), TREE, 7)
+        self.done("apply", amphora(), TREE, 7, NONE)
         self.assertEqual(
             [(call.method, call.path, call.fence) for call in self.agent.calls],
             [
@@ -140,15 +145,39 @@ class CallTests(DriverCase):
         )
         self.assertEqual(self.agent.calls[0].body.decode(), RENDERER.render(TREE, AMPHORA))
 
+    def test_certificates_that_are_missing_or_different_are_put_before_the_configuration(self) -> None:
+        shown = tree(terminated(sni_container_refs=(secret("two"), secret("three"))), pool())
+        given = secrets(shown)
+        made = files(shown, given)
+        same, other, *missing = sorted(made)
+        there = {same: md5(made[same]).hexdigest(), other: "0" * 32, "unused.pem": "1" * 32}
+        self.agent.answers["GET certificates"] = (200, {"certificates": there})
+        self.done("apply", amphora(), shown, 7, given)
+        listed, *put, uploaded, reloaded = self.agent.calls
+        where = f"/1.0/loadbalancer/{LOAD_BALANCER}/certificates"
+        self.assertEqual((listed.method, listed.path), ("GET", where))
+        self.assertEqual(
+            {(call.method, call.path, call.fence, call.body) for call in put},
+            {("PUT", f"{where}/{name}", "7", made[name]) for name in (other, *missing)},
+        )
+        self.assertTrue(uploaded.path.endswith("/haproxy"))
+        self.assertTrue(reloaded.path.endswith("/reload"))
+
+    def test_a_missing_certificate_is_named_before_any_call(self) -> None:
+        self.assertIn(
+            secret("one"), self.failed(ConfigurationRejected, "apply", amphora(), tree(terminated()), 1, NONE)
+        )
+        self.assertEqual(self.agent.calls, [])
+
     def test_each_call_has_a_request_id_of_its_own(self) -> None:
-        self.done("apply", amphora(), TREE, 7)
+        self.done("apply", amphora(), TREE, 7, NONE)
         ids = {call.request_id for call in self.agent.calls}
         self.assertEqual(len(ids), 2)
         self.assertTrue(all(id is not None and id.startswith("req-") for id in ids))
 
     def test_calls_for_a_request_carry_its_id(self) -> None:
         with tracing.of(RequestIds("req-mine")):
-            self.done("apply", amphora(), TREE, 7)
+            self.done("apply", amphora(), TREE, 7, NONE)
         self.assertEqual({call.request_id for call in self.agent.calls}, {"req-mine"})
 
     def test_withdrawing_deletes_with_the_fence(self) -> None:
@@ -157,7 +186,7 @@ class CallTests(DriverCase):
         self.assertEqual((call.method, call.path, call.fence), ("DELETE", f"/1.0/listeners/{LOAD_BALANCER}", "8"))
 
     def test_a_tree_with_nothing_to_serve_is_withdrawn(self) -> None:
-        self.done("apply", amphora(), tree(listener(admin_state_up=False)), 9)
+        self.done("apply", amphora(), tree(listener(admin_state_up=False)), 9, NONE)
         (call,) = self.agent.calls
         self.assertEqual((call.method, call.fence), ("DELETE", "9"))
 
@@ -171,31 +200,31 @@ class AnswerTests(DriverCase):
 
     def test_a_rejected_configuration_carries_haproxys_words_and_is_not_reloaded(self) -> None:
         self.agent.answers["PUT haproxy"] = (400, {"message": "Invalid request", "details": "[ALERT] unknown keyword"})
-        self.assertIn("[ALERT] unknown keyword", self.failed(ConfigurationRejected, "apply", amphora(), TREE, 1))
+        self.assertIn("[ALERT] unknown keyword", self.failed(ConfigurationRejected, "apply", amphora(), TREE, 1, NONE))
         self.assertEqual(len(self.agent.calls), 1)
 
     def test_an_unsafe_tree_is_rejected_before_any_call(self) -> None:
         unsafe = evolve(TREE, members=(member(1, address="192.0.2.1\n"),))
-        self.failed(ConfigurationRejected, "apply", amphora(), unsafe, 1)
+        self.failed(ConfigurationRejected, "apply", amphora(), unsafe, 1, NONE)
         self.assertEqual(self.agent.calls, [])
 
     def test_a_stale_fence_is_told_wherever_it_appears(self) -> None:
         stale = (409, {"message": "Stale fence", "details": "9 was seen"})
         for key in ("PUT haproxy", "PUT reload"):
             self.agent.answers = {key: stale}
-            self.assertIn("9 was seen", self.failed(StaleFence, "apply", amphora(), TREE, 1))
+            self.assertIn("9 was seen", self.failed(StaleFence, "apply", amphora(), TREE, 1, NONE))
         self.agent.answers = {f"DELETE {LOAD_BALANCER}": stale}
         self.failed(StaleFence, "withdraw", amphora(), LOAD_BALANCER, 1)
 
     def test_a_failed_start_carries_its_details(self) -> None:
         self.agent.answers["PUT reload"] = (500, {"message": "Error reloading", "details": "cannot bind socket"})
-        said = self.failed(AmphoraError, "apply", amphora(), TREE, 1)
+        said = self.failed(AmphoraError, "apply", amphora(), TREE, 1, NONE)
         self.assertIn("500", said)
         self.assertIn("cannot bind socket", said)
 
     def test_a_400_of_anything_but_an_upload_is_not_the_configurations_fault(self) -> None:
         self.agent.answers["PUT reload"] = (400, {"message": "Invalid request", "details": "unknown action"})
-        self.failed(AmphoraError, "apply", amphora(), TREE, 1)
+        self.failed(AmphoraError, "apply", amphora(), TREE, 1, NONE)
 
     def test_an_answer_that_is_not_json_is_shown(self) -> None:
         self.agent.answers["GET info"] = (502, b"<html>bad gateway")
@@ -269,5 +298,5 @@ class NoopTests(SynchronousTestCase):
         driver = NoopDriver()
         self.assertTrue(verifyObject(IAmphoraDriver, driver))
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(driver.info(amphora()))).api_version, "1.0")
-        self.successResultOf(Deferred.fromCoroutine(driver.apply(amphora(), TREE, 1)))
+        self.successResultOf(Deferred.fromCoroutine(driver.apply(amphora(), TREE, 1, NONE)))
         self.successResultOf(Deferred.fromCoroutine(driver.withdraw(amphora(), LOAD_BALANCER, 1)))

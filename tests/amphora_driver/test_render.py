@@ -15,13 +15,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, only_words
 from octavia_tx.amphora_driver.l7 import policies
 from octavia_tx.amphora_driver.render import TEMPLATE, Renderer, serves
+from octavia_tx.amphora_driver.tls import files
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.l7 import pools_in_use
-from octavia_tx.model.resources import AdditionalVip, L7Rule, Member, SessionPersistence
+from octavia_tx.model.resources import AdditionalVip, L7Rule, Listener, Member, SessionPersistence
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import hostile_text, trees
 from tests.amphora_driver.gallery import (
     AMPHORA,
     GOLDEN,
+    LOAD_BALANCER,
     gallery,
     l7_policy,
     l7_rule,
@@ -29,8 +32,12 @@ from tests.amphora_driver.gallery import (
     member,
     monitor,
     pool,
+    secret,
+    terminated,
     tree,
 )
+from tests.amphora_driver.secrets import bundle, secrets
+from tests.model.certificates import issue
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 RENDERER = Renderer()
@@ -150,6 +157,13 @@ HOLES: dict[str, Any] = {
     "redirect_http_code": lambda text: ruled(
         l7_rule("PATH", "EQUAL_TO", "/"), "REDIRECT_TO_URL", redirect_url="http://a", redirect_http_code=text
     ),
+    "tls_ciphers": lambda text: tree(terminated(tls_ciphers=text)),
+    "member.tls_ciphers": lambda text: tree(listener(), pool(tls_enabled=True, tls_ciphers=text), member(1)),
+    "alpn_protocols": lambda text: tree(terminated(alpn_protocols=(text,))),
+    "member.alpn_protocols": lambda text: tree(listener(), pool(tls_enabled=True, alpn_protocols=(text,)), member(1)),
+    "hsts_max_age": lambda text: tree(terminated(hsts_max_age=text)),
+    "dn_field": lambda text: ruled(l7_rule("SSL_DN_FIELD", "EQUAL_TO", "a", key=text), front=terminated()),
+    "verify_result": lambda text: ruled(l7_rule("SSL_VERIFY_RESULT", "EQUAL_TO", text), front=terminated()),
     "delay": lambda text: tree(listener(), pool(), member(1), monitor("TCP", delay=text)),
 }
 
@@ -172,9 +186,9 @@ LITERAL: dict[str, tuple[Any, str]] = {
 }
 
 
-def ruled(rule: L7Rule, action: str = "REJECT", **fields: Any) -> Tree:
+def ruled(rule: L7Rule, action: str = "REJECT", front: Listener | None = None, **fields: Any) -> Tree:
     """A load balancer with one policy of one rule."""
-    return tree(listener(), pool(), member(1), l7_policy(1, action, **fields), rule)
+    return tree(front or listener(), pool(), member(1), l7_policy(1, action, **fields), rule)
 
 
 class HostileTests(SynchronousTestCase):
@@ -238,15 +252,31 @@ class LimitTests(SynchronousTestCase):
         return str(self.assertRaises(Unrenderable, render, shown))
 
     def test_a_listener_of_another_protocol_is_refused(self) -> None:
-        for protocol in ("UDP", "SCTP", "TERMINATED_HTTPS", "PROMETHEUS"):
+        for protocol in ("UDP", "SCTP"):
             self.assertIn(protocol, self.refused(tree(listener(protocol=protocol))))
 
     def test_a_pool_that_does_not_fit_its_listener_is_refused(self) -> None:
         self.assertIn("HTTPS", self.refused(tree(listener(), pool(protocol="HTTPS"))))
         self.assertIn("UDP", self.refused(tree(listener(), pool(protocol="UDP"))))
+        self.assertIn("PROMETHEUS", self.refused(tree(listener(protocol="PROMETHEUS"), pool())))
 
-    def test_tls_to_members_is_refused(self) -> None:
-        self.assertIn("TLS", self.refused(tree(listener(), pool(tls_enabled=True))))
+    def test_versions_with_a_gap_are_refused(self) -> None:
+        self.assertIn("left out", self.refused(tree(terminated(tls_versions=("TLSv1.1", "TLSv1.3")))))
+        gap = pool(tls_enabled=True, tls_versions=("TLSv1", "TLSv1.2"))
+        self.assertIn("left out", self.refused(tree(listener(), gap)))
+
+    def test_ciphers_of_no_version_are_refused(self) -> None:
+        shown = tree(terminated(tls_ciphers="TLS_AES_128_GCM_SHA256", tls_versions=("TLSv1.2",)))
+        self.assertIn("isn't among", self.refused(shown))
+
+    def test_a_listener_needs_its_certificates(self) -> None:
+        self.assertIn("no certificate", self.refused(tree(terminated(default_tls_container_ref=None))))
+        self.assertIn("no authority", self.refused(tree(terminated(client_authentication="OPTIONAL"))))
+
+    def test_headers_of_certificates_need_terminated_tls(self) -> None:
+        headers = {"X-SSL-Issuer": "true"}
+        self.assertIn("X-SSL-Issuer", self.refused(tree(listener(insert_headers=headers))))
+        self.assertIn("X-SSL-Issuer", render(tree(terminated(insert_headers=headers), pool())))
 
     def test_a_monitor_of_another_type_is_refused(self) -> None:
         for type in ("PING", "UDP-CONNECT", "SCTP"):
@@ -307,6 +337,45 @@ class L7Tests(SynchronousTestCase):
             [line.split(maxsplit=2)[2] for line in text.splitlines() if line.startswith("    acl ")],
             ["ssl_c_used", "ssl_c_verify 10", r"ssl_c_s_dn(CN) -m beg -- 'it'\x27's me'"],
         )
+
+
+class FileTests(SynchronousTestCase):
+    """The files that a configuration names."""
+
+    def named(self, shown: Tree) -> set[str]:
+        """What haproxy is told of, itself or by a list."""
+        made = files(shown, secrets(shown))
+        texts = [render(shown), *(text.decode() for text in made.values())]
+        return {name for text in texts for name in re.findall(r"certificates/(\S+)", text)}
+
+    def test_each_that_is_named_is_there_and_no_other(self) -> None:
+        for shown in gallery().values():
+            self.assertEqual(set(files(shown, secrets(shown))), self.named(shown))
+
+    def test_a_list_has_the_default_first_and_each_once(self) -> None:
+        front = terminated(sni_container_refs=(secret("two"), secret("one")))
+        made = files(tree(front), secrets(tree(front)))
+        listed = [made[line.partition("/")[2]] for line in made[f"{front.id}.pem"].decode().splitlines()]
+        found = secrets(tree(front)).bundles
+        self.assertEqual(listed, [found[secret(name)].pem.encode() for name in ("one", "two")])
+
+    def test_new_content_is_no_other_configuration(self) -> None:
+        shown = tree(terminated())
+        before, after = (files(shown, Secrets(bundles={secret("one"): bundle(issue(n))})) for n in ("a", "b"))
+        self.assertEqual(before.keys(), after.keys())
+        self.assertNotEqual(before, after)
+
+    def test_one_reference_of_several_kinds_is_several_files(self) -> None:
+        same = {f"{name}_ref": "a" for name in ("default_tls_container", "client_ca_tls_container")}
+        shown = tree(terminated(client_authentication="OPTIONAL", client_crl_container_ref="a", **same))
+        self.assertEqual(len(files(shown, secrets(shown))), 4)
+
+    def test_a_reference_that_stands_for_nothing_is_named(self) -> None:
+        shown = tree(terminated(sni_container_refs=(secret("two"),)))
+        some = Secrets(bundles={secret("one"): secrets(shown).bundles[secret("one")]})
+        error = self.assertRaises(Unrenderable, files, shown, some)
+        self.assertIn(f"there's no certificate for {secret('two')!r}", str(error))
+        self.assertIn(LOAD_BALANCER, str(error))
 
 
 class TemplateTests(SynchronousTestCase):

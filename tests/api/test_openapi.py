@@ -38,7 +38,7 @@ def every_fields(whole: tuple[Served, ...]) -> dict[str, Fields]:
     return {about.takes.name: about.takes for about in documents if about.takes is not None}
 
 
-BESIDE = (*neighbours.networks(any_id=True), *neighbours.identity())
+BESIDE = (*neighbours.networks(any_id=True), *neighbours.key_manager(), *neighbours.identity())
 SERVED = root.served(BESIDE)
 WHOLE = document(SERVED)
 

@@ -5,26 +5,31 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.api import neighbours
-from octavia_tx.api.policy import ADMIN, PUBLIC, READ, READ_QUOTA, RULES, WRITE, WRITE_QUOTA, Rule
+from octavia_tx.api.policy import ADMIN, KEEP, PUBLIC, READ, READ_KEPT, READ_QUOTA, RULES, WRITE, WRITE_QUOTA, Rule
 from octavia_tx.api.root import served
 from octavia_tx.errors import Forbidden
 from octavia_tx.model.caller import Caller
 
 OWN, ALL = "own", "all"
+KEYS = ("GET key-manager", "GET key-manager/v1")
 # By rule, in which projects each role suffices.
 EXPECTED: dict[str, dict[Rule, str]] = {
-    "reader": {READ: OWN, READ_QUOTA: OWN},
-    "load-balancer_observer": {READ: OWN, READ_QUOTA: OWN},
-    "member": {READ: OWN, READ_QUOTA: OWN, WRITE: OWN},
-    "load-balancer_member": {READ: OWN, READ_QUOTA: OWN, WRITE: OWN},
+    "reader": {READ: OWN, READ_QUOTA: OWN, READ_KEPT: OWN},
+    "load-balancer_observer": {READ: OWN, READ_QUOTA: OWN, READ_KEPT: OWN},
+    "member": {READ: OWN, READ_QUOTA: OWN, WRITE: OWN, READ_KEPT: OWN, KEEP: OWN},
+    "load-balancer_member": {READ: OWN, READ_QUOTA: OWN, WRITE: OWN, READ_KEPT: OWN, KEEP: OWN},
     "load-balancer_global_observer": {READ: ALL, READ_QUOTA: ALL},
     "load-balancer_quota_admin": {READ_QUOTA: ALL, WRITE_QUOTA: ALL},
-    "admin": dict.fromkeys((READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN), ALL),
-    "load-balancer_admin": dict.fromkeys((READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN), ALL),
+    "admin": {**dict.fromkeys((READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN), ALL), READ_KEPT: OWN, KEEP: OWN},
+    "load-balancer_admin": {
+        **dict.fromkeys((READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN), ALL),
+        READ_KEPT: OWN,
+        KEEP: OWN,
+    },
     "service": {},
     "": {},
 }
-RULES_THERE_ARE = (READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN)
+RULES_THERE_ARE = (READ, READ_QUOTA, WRITE, WRITE_QUOTA, ADMIN, READ_KEPT, KEEP)
 
 
 def caller(*roles: str, system: bool = False) -> Caller:
@@ -70,10 +75,11 @@ class TableTests(SynchronousTestCase):
 
     def test_each_rule_is_some_routes(self) -> None:
         all_of_it = (*served(), *neighbours.networks(any_id=False), *neighbours.networks(any_id=True))
-        used = {f"{each.route.method} {each.route.path}" for each in (*all_of_it, *neighbours.identity())}
+        beside = (*neighbours.key_manager(), *neighbours.identity())
+        used = {f"{each.route.method} {each.route.path}" for each in (*all_of_it, *beside)}
         self.assertEqual(used - RULES.keys(), set())
         self.assertEqual(RULES.keys() - used, set())
 
     def test_nothing_is_public_but_discovery_and_the_description(self) -> None:
         public = {name for name, rule in RULES.items() if rule.public}
-        self.assertLessEqual(public, {"GET versions", "GET openapi.json", "GET network", "GET network/v2.0"})
+        self.assertLessEqual(public, {"GET versions", "GET openapi.json", "GET network", "GET network/v2.0", *KEYS})

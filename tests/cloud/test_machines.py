@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +15,7 @@ from octavia_tx.errors import OutOfResources
 from octavia_tx.model.addresses import sequence
 from octavia_tx.model.amphora import Boot
 from octavia_tx.testing.compute import plain_boot
+from octavia_tx.wire.rest import certificates_directories
 
 
 class MachinesTests(SynchronousTestCase):
@@ -88,6 +90,18 @@ class MachinesTests(SynchronousTestCase):
         for _ in range(2):
             self.machines.erase(self.amphora_id)
         self.assertEqual(self.names(), set())
+
+    def test_nothing_is_left_in_memory_of_one_that_is_erased(self) -> None:
+        lying, _ = certificates_directories(self.amphora_id)
+        self.addCleanup(shutil.rmtree, lying, ignore_errors=True)
+        lying.mkdir()
+        (lying / "a.pem").write_text("a private key")
+        self.machines.make(plain_boot(self.amphora_id))
+        self.machines.erase(self.amphora_id)
+        self.assertTrue(lying.exists())
+        self.machines.condemn(self.amphora_id)
+        self.machines.erase(self.amphora_id)
+        self.assertFalse(lying.exists())
 
     def test_only_a_condemned_machine_is_erased(self) -> None:
         place = self.machines.make(plain_boot(self.amphora_id))

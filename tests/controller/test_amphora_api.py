@@ -7,6 +7,7 @@ from typing import Any, cast
 from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.controller.amphora_api import AmphoraApi
 from octavia_tx.db.database import Database
 
@@ -17,7 +18,7 @@ class Refusing(SynchronousTestCase):
     """What no route takes is told in JSON, like all else."""
 
     def setUp(self) -> None:
-        api = AmphoraApi(cast(Database, None), lambda _tree, _amphora_id: "")
+        api = AmphoraApi(cast(Database, None), lambda _tree, _amphora_id: "", files, None)
         self.treq = StubTreq(api.resource())
 
     def ask(self, method: str, url: str) -> tuple[Any, Any]:

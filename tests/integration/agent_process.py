@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from attrs import frozen
 from twisted.internet import reactor
@@ -150,6 +152,8 @@ class AgentCase(TestCase):
         self.pool = HTTPConnectionPool(real)
         self.addCleanup(lambda: self.pool.closeCachedConnections())
         self.agents: list[subprocess.Popen[bytes]] = []
+        self.memory = Path("/dev/shm") / f"octavia-tx-test-{uuid4()}"  # noqa: S108 - nobody guesses it
+        self.addCleanup(shutil.rmtree, self.memory, ignore_errors=True)
 
     def place(self, directory: Path | None = None) -> Path:
         """Write the agent's files."""
@@ -168,6 +172,8 @@ class AgentCase(TestCase):
             envelope = "{self.envelope}"
             [controllers]
             urls = {json.dumps(self.controllers)}
+            [certificates]
+            directory = "{self.memory}"
             """
         )
         self.agent_directory = directory

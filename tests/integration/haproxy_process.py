@@ -6,18 +6,27 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import treq
 from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    connectProtocol,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.client import Agent
@@ -27,7 +36,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from octavia_tx.cloud.binaries import find_haproxy
-from octavia_tx.wire.rest import peer_name
+from octavia_tx.wire.rest import CERTIFICATES, peer_name
 from tests.amphora_driver.gallery import AMPHORA
 
 PATIENCE: Final = 5.0  # seconds
@@ -43,7 +52,7 @@ def free_port(address: str) -> int:
 
 async def checked(path: Path) -> tuple[int, str]:
     """haproxy's exit code and words about a configuration. That there are no servers' states yet is none of them."""
-    arguments = ["-c", "-L", peer_name(AMPHORA), "-f", str(path)]
+    arguments = ["-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
     out, err, code = await getProcessOutputAndValue(find_haproxy(), arguments, os.environ)
     return code, without_states((out + err).decode())
 
@@ -54,10 +63,23 @@ def without_states(said: str) -> str:
     return "\n".join(line for line in lines if line != "Warnings were found.")
 
 
+def place(directory: Path, certificates: Mapping[str, bytes]) -> None:
+    """Put files where haproxy, started in this directory, finds them."""
+    (directory / CERTIFICATES).mkdir(exist_ok=True)
+    for name, content in certificates.items():
+        (directory / CERTIFICATES / name).write_bytes(content)
+
+
+def endpoint(address: str, port: int, timeout: float = PATIENCE, source: tuple[str, int] | None = None) -> Any:
+    """How to connect there."""
+    kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+    return kind(reactor, address, port, timeout, source)
+
+
 async def listens(address: str, port: int) -> bool:
     """Whether a connection is accepted there."""
     try:
-        client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=1), Protocol())
+        client = await connectProtocol(endpoint(address, port, timeout=1), Protocol())
     except ConnectError:
         return False
     client.transport.abortConnection()
@@ -81,9 +103,12 @@ class _Watch(ProcessProtocol):
 class HaproxyProcess:
     """A master and its workers; gone when the test is over."""
 
-    def __init__(self, case: TestCase, configuration: str, amphora_id: str) -> None:
+    def __init__(
+        self, case: TestCase, configuration: str, amphora_id: str, certificates: Mapping[str, bytes] | None = None
+    ) -> None:
         self._path = Path(case.mktemp()).absolute() / "haproxy.cfg"
         self._path.parent.mkdir()
+        place(self._path.parent, certificates or {})
         self._path.write_text(configuration)
         self._watch = _Watch()
         program = find_haproxy()
@@ -117,8 +142,23 @@ class HaproxyProcess:
         return self._watch.ended.addTimeout(PATIENCE, reactor)
 
 
+@frozen
+class Asked:
+    """What a member was asked, and when."""
+
+    method: str
+    path: str
+    version: str
+    seconds: float
+
+
 class MemberServer:
-    """A web server that says its name; gone when the test is over."""
+    """
+    A web server that says its name; gone when the test is over.
+
+    @ivar statuses: of paths that have one of their own.
+    @ivar silent: paths that get no answer.
+    """
 
     class _Name(Resource):
         isLeaf = True
@@ -128,25 +168,41 @@ class MemberServer:
             self._server = server
 
         def render(self, request: IRequest) -> bytes | int:
+            path = request.uri.decode()
+            self._server.asked.append(
+                Asked(request.method.decode(), path, request.clientproto.decode(), reactor.seconds())
+            )
             self._server.hosts.append(request.getHeader("host"))
             self._server.headers.append(request.requestHeaders)
             if self._server.hangs_up:
                 request.transport.abortConnection()
                 return NOT_DONE_YET
-            request.setResponseCode(self._server.status)
+            if path in self._server.silent:
+                return NOT_DONE_YET
+            for cookie in self._server.cookies:
+                request.responseHeaders.addRawHeader("Set-Cookie", cookie)
+            request.setResponseCode(self._server.statuses.get(path, self._server.status))
             return self._server.name.encode()
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.status = 200
         self.hangs_up = False
+        self.statuses: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.cookies: list[str] = []
+        self.asked: list[Asked] = []
         self.hosts: list[str | None] = []
         self.headers: list[Headers] = []
         self.port = 0
 
-    async def start(self, case: TestCase) -> MemberServer:
-        """Listen on a port of 127.0.0.1."""
-        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Site(self._Name(self)))
+    async def start(self, case: TestCase, address: str = "127.0.0.1", tls: CertificateOptions | None = None) -> Self:
+        """Listen on a port of its own."""
+        site = Site(self._Name(self))
+        if tls is not None:
+            site = TLSMemoryBIOFactory(tls, False, site)
+        where = serverFromString(reactor, f"tcp:0:interface={quoteStringArgument(address)}")
+        self._listening = await where.listen(site)
         self.port = self._listening.getHost().port
         case.addCleanup(self.stop)
         return self
@@ -190,7 +246,7 @@ class _Exchange(Protocol):
 
 async def exchange(address: str, port: int, request: bytes) -> Answer:
     """Send a request as it is, and hear all that comes until the connection ends."""
-    client = await connectProtocol(TCP4ClientEndpoint(reactor, address, port, timeout=PATIENCE), _Exchange(request))
+    client = await connectProtocol(endpoint(address, port), _Exchange(request))
     client.received.addTimeout(PATIENCE, reactor)
     head, _, body = (await client.received).partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")

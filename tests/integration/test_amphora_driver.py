@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from attrs import evolve
 from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -24,10 +26,14 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable
 from octavia_tx.model.amphora import Amphora
-from octavia_tx.testing.amphora_driver import make_amphora_driver_tests
+from octavia_tx.model.certificates import Secrets
+from octavia_tx.testing.amphora_driver import make_amphora_driver_tests, tree_of
+from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, Role
+from tests.amphora_driver.secrets import bundle, certificate
 from tests.integration.haproxy_process import free_port, listens
 from tests.integration.machines import naming
+from tests.integration.tls_peers import Client
 
 VIP: Final = "127.0.0.1"
 PATIENCE: Final = 5.0  # seconds
@@ -119,6 +125,8 @@ class HaproxyFixture:
         for driver in (self.driver, self.stranger, self.peer, self.misled):
             await driver.close()
         await self._agent.stop()
+        for directory in certificates_directories(self.amphora.id):
+            shutil.rmtree(directory, ignore_errors=True)
         FilePath(str(self._directory)).remove()
 
     async def listens(self, port: int) -> bool:
@@ -133,3 +141,21 @@ class HaproxyDriverTests(make_amphora_driver_tests(HaproxyFixture)):  # type: ig
 
     async def test_a_controller_of_another_authority_refuses_it(self) -> None:
         await self.each_is_refused(AmphoraRefused, self.fixture.misled, self.amphora)
+
+    async def test_certificates_are_brought_exchanged_and_taken_away(self) -> None:
+        port = self.fixture.ports[0]
+        plain = tree_of(self.fixture, port)
+        asked: dict[str, Any] = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "reference"}
+        shown = evolve(plain, listeners=tuple(evolve(listener, **asked) for listener in plain.listeners))
+        lying = certificates_directories(self.amphora.id)[0]
+        for name in ("one.example.com", "two.example.com"):
+            secrets = Secrets(bundles={"reference": bundle(certificate(name))})
+            await self.driver.apply(self.amphora, shown, 1, secrets)
+            heard = await Client(self).ask(self.fixture.vip_address, port)
+            self.assertEqual(heard and heard.host, name)
+            self.assertEqual(len(list(lying.glob("*/*"))), 2)
+        await self.driver.apply(self.amphora, plain, 1, Secrets())
+        self.assertEqual(list(lying.glob("*/*")), [])
+        await self.driver.apply(self.amphora, shown, 1, secrets)
+        await self.driver.withdraw(self.amphora, shown.load_balancer.id, 1)
+        self.assertEqual(list(lying.glob("*")), [])

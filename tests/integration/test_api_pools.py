@@ -73,7 +73,7 @@ class PoolTests(ApiCase):
             ({"listener_id": listener["id"], "loadbalancer_id": other["id"]}, 400, "pool.loadbalancer_id"),
             ({"listener_id": listener["id"], "protocol": "TCP"}, 400, "pool.protocol"),
             ({"loadbalancer_id": balancer["id"], "protocol": "UDP"}, 501, "pool.protocol"),
-            ({"loadbalancer_id": balancer["id"], "tls_enabled": True}, 501, "pool.tls_enabled"),
+            ({"loadbalancer_id": balancer["id"], "tls_ciphers": "FISH", "tls_enabled": True}, 501, "pool.tls_ciphers"),
         ):
             reply = await self.ask("POST", "pools", {"pool": {**base, **fields}})
             self.assertEqual(reply.status, status, reply)

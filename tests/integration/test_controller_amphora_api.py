@@ -14,6 +14,7 @@ from twisted.web.iweb import IPolicyForHTTPS
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.controller.amphora_api import AmphoraApi
 from octavia_tx.db.database import Database
@@ -44,7 +45,7 @@ class AmphoraApiCase(ConvergenceCase):
     async def ask(
         self, whom: str, about: str, database: Database | None = None, role: Role = Role.AMPHORA
     ) -> tuple[int, Any]:
-        resource = AmphoraApi(database or self.database, render).resource()
+        resource = AmphoraApi(database or self.database, render, files, None).resource()
         tls = MutualTLS(self.authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
         factory = TLSMemoryBIOFactory(tls, False, Site(resource), reactor)  # type: ignore[no-untyped-call]
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
@@ -71,7 +72,9 @@ class AmphoraApiCase(ConvergenceCase):
         shown = await world.show(lb.id)
         assert shown is not None
         text = f"{row.id} serves {lb.id} at {shown.vip_address}, 1"
-        self.assertEqual((code, body), (200, {"load_balancers": [{"id": lb.id, "fence": 1, "haproxy": text}]}))
+        self.assertEqual(
+            (code, body), (200, {"load_balancers": [{"id": lb.id, "fence": 1, "haproxy": text, "certificates": {}}]})
+        )
 
     async def test_the_fence_is_the_newest_leases(self) -> None:
         world = self.world()

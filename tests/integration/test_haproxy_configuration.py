@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from subprocess import run
-from typing import Any
-from uuid import uuid4
 
 from attrs import evolve
 from hypothesis import HealthCheck, given, settings
@@ -16,29 +14,33 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.client import ResponseNeverReceived
 
-from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.amphora_driver.tls import files
 from octavia_tx.cloud.binaries import find_haproxy
-from octavia_tx.model.resources import Listener, SessionPersistence
+from octavia_tx.model.resources import SessionPersistence
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
 from octavia_tx.wire.rest import peer_name
-from tests.amphora_driver.gallery import AMPHORA, GOLDEN, listener, member, monitor, pool, tree
-from tests.integration.haproxy_process import HaproxyProcess, MemberServer, ask, checked, free_port, without_states
-
-VIP = "127.0.0.1"
-RENDERER = Renderer()
+from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, monitor, tree
+from tests.amphora_driver.secrets import secrets
+from tests.integration.haproxy_process import MemberServer, ask, checked, place, without_states
+from tests.integration.traffic import RENDERER, VIP, TrafficCase
 
 
 class AcceptanceTests(TestCase):
     """What haproxy says of configurations."""
 
     async def test_it_accepts_the_whole_gallery_without_a_warning(self) -> None:
-        for path in sorted(GOLDEN.iterdir()):
+        for name, shown in gallery().items():
+            directory = Path(self.mktemp())
+            directory.mkdir()
+            path = directory / "haproxy.cfg"
+            path.write_text((GOLDEN / f"{name}.cfg").read_text())
+            place(directory, files(shown, secrets(shown)))
             if not path.read_text():
                 continue  # Nothing is served.
-            code, said = await checked(path)
-            self.assertEqual(code, 0, f"{path.name}: {said}")
-            self.assertNotIn("WARNING", said, path.name)
+            code, said = await checked(path.absolute())
+            self.assertEqual(code, 0, f"{name}: {said}")
+            self.assertNotIn("WARNING", said, name)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(trees())
@@ -46,48 +48,14 @@ class AcceptanceTests(TestCase):
         text = RENDERER.render(shown, AMPHORA)
         if not text:
             return
-        path = Path(self.mktemp())
+        path = Path(self.mktemp()).absolute() / "haproxy.cfg"
+        path.parent.mkdir()
         path.write_text(text)
-        command = [find_haproxy(), "-c", "-L", peer_name(AMPHORA), "-f", str(path)]
+        place(path.parent, files(shown, secrets(shown)))
+        command = [find_haproxy(), "-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
         done = run(command, capture_output=True, text=True, timeout=10)
         self.assertEqual(done.returncode, 0, done.stderr + text)
         self.assertNotIn("WARNING", without_states(done.stderr))
-
-
-class TrafficCase(TestCase):
-    """A load balancer at 127.0.0.1 with members there."""
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        self.port = free_port(VIP)
-        self.amphora_id = str(uuid4())  # of this test alone, also where several run at once
-        self.members = [await MemberServer(name).start(self) for name in ("first", "second", "third")]
-
-    def listener(self, **fields: Any) -> Listener:
-        return listener(protocol_port=self.port, **fields)
-
-    def tree(self, *parts: Any, pool_fields: dict[str, Any] | None = None, **fields: Any) -> Tree:
-        made = [
-            member(number, address="127.0.0.1", protocol_port=server.port)
-            for number, server in enumerate(self.members, 1)
-        ]
-        return tree(self.listener(**fields), pool(**(pool_fields or {})), *made, *parts, vip_address=VIP)
-
-    async def running(self, shown: Tree) -> HaproxyProcess:
-        haproxy = HaproxyProcess(self, RENDERER.render(shown, self.amphora_id), self.amphora_id)
-        await haproxy.serves(VIP, self.port)
-        return haproxy
-
-    async def answers(self, count: int, source: str | None = None) -> list[tuple[int, str]]:
-        return [await ask(VIP, self.port, source) for _ in range(count)]
-
-    async def until(self, wanted: set[tuple[int, str]]) -> None:
-        """Wait until nine requests in a row have just those answers."""
-        for _ in range(100):
-            found = set(await self.answers(9))
-            if found == wanted:
-                return
-            await deferLater(reactor, 0.05)
-        self.fail(f"{found} isn't {wanted}")
 
 
 class TrafficTests(TrafficCase):
@@ -118,7 +86,7 @@ class TrafficTests(TrafficCase):
             statuses = {status for status, _ in await self.answers(20)}
             self.assertEqual(statuses, {200}, algorithm)
             self.members.append(await MemberServer("another").start(self))
-            self.port = free_port(VIP)
+            self.another()
 
     async def test_a_member_that_hangs_up_costs_no_get_and_is_asked_nothing_unsafe_twice(self) -> None:
         self.members[0].hangs_up = True

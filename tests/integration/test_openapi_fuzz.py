@@ -67,7 +67,7 @@ class _Watch(ProcessProtocol):
 
 class _Fuzzed(ApiCase):
     timeout = 1800 if LONG else 180
-    further = (*neighbours.networks(any_id=True), *neighbours.identity())
+    further = (*neighbours.networks(any_id=True), *neighbours.key_manager(), *neighbours.identity())
 
     async def _fuzz(self, *options: str) -> tuple[int | None, str]:
         environment = {
@@ -115,6 +115,7 @@ class _Fuzzed(ApiCase):
             **dict.fromkeys(("l7policies", "l7policy_id"), [policy["id"]]),
             "rules": [rule["id"]],
             **await self._offered(str(last)),
+            **await self._kept(),
             "quotas": ["default"],
             "providers": ["amphora"],
             "amphorae": [await self._amphora(balancer["id"] if last == 10 else None)],
@@ -129,6 +130,14 @@ class _Fuzzed(ApiCase):
         async with self.database.transaction() as tx:
             await amphorae.insert(tx, amphora)
         return amphora.id
+
+    async def _kept(self) -> dict[str, list[str]]:
+        """What tenants keep, by the names that paths refer to it by."""
+        given = {"payload": "x", "payload_content_type": "text/plain"}
+        secret = (await self.ask("POST", "/key-manager/v1/secrets", given)).body["secret_ref"]
+        held = {"type": "generic", "secret_refs": [{"name": "x", "secret_ref": secret}]}
+        container = (await self.ask("POST", "/key-manager/v1/containers", held)).body["container_ref"]
+        return {"secrets": [secret.rpartition("/")[2]], "containers": [container.rpartition("/")[2]]}
 
     async def _offered(self, name: str) -> dict[str, list[str]]:
         """What operators offer, by the names that paths and bodies refer to it by."""

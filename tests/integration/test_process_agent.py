@@ -25,6 +25,7 @@ from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.errors import AmphoraError, AmphoraUnreachable
 from octavia_tx.interfaces import IComputeDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora, Boot
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.compute import make_compute_driver_tests
@@ -147,7 +148,7 @@ class RealAgentTests(TestCase):
     async def test_a_load_balancer_is_served_while_no_controller_and_no_agent_runs(self) -> None:
         amphora, tree = await self.amphora(), await self.tree()
         await self.answers(amphora, within=10)
-        await self.driver.apply(amphora, tree, fence=1)
+        await self.driver.apply(amphora, tree, fence=1, secrets=Secrets())
         self.assertTrue(await self.serves(tree))
         await self.compute.stopService()
         for agent in agents(self.directory):
@@ -162,23 +163,23 @@ class RealAgentTests(TestCase):
     async def test_one_whose_directory_was_removed_by_hand_is_no_machine_and_is_made_anew(self) -> None:
         amphora, tree = await self.amphora(), await self.tree()
         await self.answers(amphora, within=10)
-        await self.driver.apply(amphora, tree, fence=1)
+        await self.driver.apply(amphora, tree, fence=1, secrets=Secrets())
         before = naming(self.directory)
         shutil.rmtree(self.directory)
         with self.assertRaises(AmphoraError):
-            await self.driver.apply(amphora, tree, fence=2)
+            await self.driver.apply(amphora, tree, fence=2, secrets=Secrets())
         self.assertIsNone(await self.compute.find(self.amphora_id))
         self.assertEqual(await self.compute.list(), ())
         amphora = await self.amphora()
         await self.answers(amphora, within=10)
         self.assertFalse(set(naming(self.directory)) & set(before))
-        await self.driver.apply(amphora, tree, fence=1)
+        await self.driver.apply(amphora, tree, fence=1, secrets=Secrets())
         self.assertTrue(await self.serves(tree))
 
     async def test_nothing_is_left_of_one_that_served(self) -> None:
         amphora, tree = await self.amphora(), await self.tree()
         await self.answers(amphora, within=10)
-        await self.driver.apply(amphora, tree, fence=1)
+        await self.driver.apply(amphora, tree, fence=1, secrets=Secrets())
         self.assertGreater(len(naming(self.directory)), 1)
         await self.compute.destroy(self.amphora_id)
         self.assertEqual(naming(self.directory), {})

@@ -19,6 +19,7 @@ class SdkCase(ClientCase):
         await super().begin(*back_ends)
         endpoint = self.tenant.endpoint
         overrides = {"load_balancer_endpoint_override": endpoint, "network_endpoint_override": f"{endpoint}/network"}
+        overrides["key_manager_endpoint_override"] = f"{endpoint}/key-manager"
         self.cloud = openstack.connect(auth_type="none", endpoint=endpoint, **overrides)
         self.addCleanup(self.cloud.close)
         self.service: Any = await deferToThread(lambda: self.cloud.load_balancer)

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from octavia_tx.errors import AmphoraError, StaleFence
 from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
+from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.amphora import MemoryAmphora, MemoryAmphorae
 from octavia_tx.testing.amphora_driver import make_amphora_driver_tests
@@ -29,8 +30,8 @@ class Wrapped:
     async def info(self, amphora: Amphora) -> AgentInfo:
         return await self.inner.info(amphora)
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
-        await self.inner.apply(amphora, tree, fence)
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
+        await self.inner.apply(amphora, tree, fence, secrets)
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         await self.inner.withdraw(amphora, load_balancer_id, fence)
@@ -45,10 +46,10 @@ class Wrapped:
 class Unfenced(Wrapped):
     """Applies whatever the fence."""
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         if (running := self.inner.running.get(amphora.lb_network_ip or "")) is not None:
             running.fences.clear()
-        await self.inner.apply(amphora, tree, fence)
+        await self.inner.apply(amphora, tree, fence, secrets)
 
 
 class ForgetsFences(Wrapped):
@@ -63,9 +64,9 @@ class ForgetsFences(Wrapped):
 class StopsOnRejection(Wrapped):
     """Stops what ran when a new tree is rejected."""
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         try:
-            await self.inner.apply(amphora, tree, fence)
+            await self.inner.apply(amphora, tree, fence, secrets)
         except StaleFence:
             raise
         except AmphoraError:
@@ -76,19 +77,19 @@ class StopsOnRejection(Wrapped):
 class Adds(Wrapped):
     """Leaves listeners that aren't in the newest tree."""
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
         before = None
         if (running := self.inner.running.get(amphora.lb_network_ip or "")) is not None:
             before = running.serving.get(tree.load_balancer.id)
         more = () if before is None or len(tree.listeners) < 2 else before.listeners
-        await self.inner.apply(amphora, evolve(tree, listeners=tree.listeners + more), fence)
+        await self.inner.apply(amphora, evolve(tree, listeners=tree.listeners + more), fence, secrets)
 
 
 class Alone(Wrapped):
     """Serves one load balancer at a time."""
 
-    async def apply(self, amphora: Amphora, tree: Tree, fence: int) -> None:
-        await self.inner.apply(amphora, tree, fence)
+    async def apply(self, amphora: Amphora, tree: Tree, fence: int, secrets: Secrets) -> None:
+        await self.inner.apply(amphora, tree, fence, secrets)
         serving = self.inner.running[amphora.lb_network_ip or ""].serving
         for other in set(serving) - {tree.load_balancer.id}:
             del serving[other]

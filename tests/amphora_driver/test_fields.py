@@ -1,0 +1,44 @@
+"""Each field of a load balancer's tree has a test that fails where it is ignored, or that sees it refused."""
+
+from __future__ import annotations
+
+from enum import Enum
+from importlib import import_module
+from typing import get_type_hints
+
+from attrs import fields
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.amphora_driver.fields import FIELDS, NOT_TRAFFIC, TLS
+
+# Values that the API doesn't take for a field of that type.
+_NONE_OF: dict[str, set[str]] = {
+    "Listener": {"protocol=PROXY", "protocol=PROXYV2"},
+    "Pool": {"protocol=PROMETHEUS", "protocol=TERMINATED_HTTPS"},
+}
+
+
+def wanted(kind: type) -> set[str]:
+    """What the table has to tell of a kind of object."""
+    types = get_type_hints(kind)
+    found = set()
+    for each in fields(kind):
+        given = types[each.name]
+        if each.name not in NOT_TRAFFIC | TLS:
+            values = given if isinstance(given, type) and issubclass(given, Enum) else ()
+            found |= {f"{each.name}={value}" for value in values} or {each.name}
+    return found - TLS - _NONE_OF.get(kind.__name__, set())
+
+
+class FieldTests(SynchronousTestCase):
+    """The table of fields."""
+
+    def test_no_field_of_the_model_is_missing(self) -> None:
+        for kind, known in FIELDS.items():
+            self.assertEqual(wanted(kind), set(known) - {"weight=0"}, kind.__name__)
+
+    def test_the_tests_are_there(self) -> None:
+        for known in FIELDS.values():
+            for each in known.values():
+                module, case, name = each.test.rsplit(".", 2)
+                self.assertTrue(hasattr(getattr(import_module(module), case), name), each.test)
