@@ -59,18 +59,19 @@ class PolicyTests(L7Case):
         self.assertEqual(await self.shown(f"l7policies/{made['id']}"), made)
         self.assertEqual((await self.shown(f"listeners/{self.front}"))["l7policies"], [{"id": made["id"]}])
 
-    async def test_without_rules_it_stays_offline_and_with_the_first_it_acts(self) -> None:
-        made = await self.policy()
-        path = f"l7policies/{made['id']}"
-        await self.apply(self.balancer)
-        shown = await self.shown(path)
-        self.assertEqual((shown["provisioning_status"], shown["operating_status"]), ("ACTIVE", "OFFLINE"))
-        rule = await self.make("rule", f"{path}/rules", **PATH)
+    async def test_it_is_online_while_it_is_enabled_whether_it_has_rules_or_not(self) -> None:
+        path = f"l7policies/{(await self.policy())['id']}"
+        off, on = {"admin_state_up": False}, {"admin_state_up": True}
+        for body, status in ((None, "ONLINE"), (off, "OFFLINE"), (on, "ONLINE")):
+            if body is not None:
+                await self.ask("PUT", path, {"l7policy": body})
+            await self.apply(self.balancer)
+            shown = await self.shown(path)
+            self.assertEqual((shown["provisioning_status"], shown["operating_status"]), ("ACTIVE", status))
+            self.assertIsNotNone(shown["updated_at"])
+        await self.make("rule", f"{path}/rules", **PATH)
         await self.apply(self.balancer)
         self.assertEqual((await self.shown(path))["operating_status"], "ONLINE")
-        self.assertEqual((await self.ask("DELETE", f"{path}/rules/{rule['id']}")).status, 204)
-        await self.apply(self.balancer)
-        self.assertEqual((await self.shown(path))["operating_status"], "OFFLINE")
 
     async def test_positions_shift_are_clamped_and_close(self) -> None:
         for name, position in (("a", None), ("b", 1), ("c", 2), ("d", 99), ("e", 2147483647)):

@@ -280,16 +280,3 @@ class IncompleteTests(OfferCase):
         )
         (shown,) = (await self.statuses(made["id"]))["listeners"]
         self.assertEqual(shown["reason"], "It has no pool.")
-
-    async def test_an_l7_policy_without_rules_says_so(self) -> None:
-        made = await self.load_balancer()
-        listener = await self.listener(made["id"])
-        given = {"listener_id": listener["id"], "action": "REJECT"}
-        policy = await self.make("l7policy", "l7policies", **given)
-        (shown,) = (await self.statuses(made["id"]))["listeners"]
-        self.assertEqual([each["id"] for each in shown["l7policies"]], [policy["id"]])
-        self.assertIn("no rules", shown["l7policies"][0]["reason"])
-        rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/x"}
-        await self.make("rule", f"l7policies/{policy['id']}/rules", **rule)
-        (shown,) = (await self.statuses(made["id"]))["listeners"]
-        self.assertNotIn("l7policies", shown)

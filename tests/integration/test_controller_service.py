@@ -204,7 +204,8 @@ class Together(ServiceCase):
         lb = await world.create()
         await self.start(world, evolve(DEAF_TO_TIME, lease_seconds=0.3))
         await self.until(lambda: world.amphorae.apply == apply)
-        self.server.run("UPDATE convergence SET expires_at = now()", self.dsn.rpartition("=")[2])
+        taken = "UPDATE convergence SET holder = gen_random_uuid(), expires_at = now()"  # by one that died at once
+        self.server.run(taken, self.dsn.rpartition("=")[2])
         await self.start(world)
         await self.until_active(world, lb.id)
         await self.until(lambda: stuck.called)  # cancelled
