@@ -86,13 +86,15 @@ def back(pool: Pool, listener: Listener) -> Tls | None:
     if not pool.tls_enabled:
         return None
     authorities = pool.ca_tls_container_ref
+    # What a client will speak is known of no other, so that nothing can be promised in its name.
+    speaks_http = listener.protocol in (Protocol.HTTP, Protocol.TERMINATED_HTTPS)
     return _tls(
         pool,
         certificate=_path("bundles", pool.tls_container_ref),
         authorities=_path("authorities", authorities),
         revocations=_path("revocations", pool.crl_container_ref if authorities else None),
         verify=Word("required") if authorities else Word("none"),
-        alpn=alpn(",".join(pool.alpn_protocols)) if pool.alpn_protocols else None,
+        alpn=alpn(",".join(pool.alpn_protocols)) if pool.alpn_protocols and speaks_http else None,
         passes_name=listener.protocol is Protocol.TERMINATED_HTTPS,
     )
 

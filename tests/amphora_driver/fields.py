@@ -39,14 +39,8 @@ NOT_TRAFFIC: Final = frozenset({
 })  # fmt: skip
 """Fields that change nothing of what haproxy does."""
 
-TLS: Final = frozenset({
-    "default_tls_container_ref", "sni_container_refs", "alpn_protocols", "tls_ciphers", "tls_versions",
-    "client_authentication", "client_ca_tls_container_ref", "client_crl_container_ref", "hsts_max_age",
-    "hsts_include_subdomains", "hsts_preload", "tls_enabled", "tls_container_ref", "ca_tls_container_ref",
-    "crl_container_ref", "protocol=TERMINATED_HTTPS", "type=SSL_CONN_HAS_CERT", "type=SSL_VERIFY_RESULT",
-    "type=SSL_DN_FIELD",
-})  # fmt: skip
-"""Fields of TLS, and values of others that are about it."""
+LISTED: Final = frozenset({"default_tls_container_ref", "sni_container_refs"})
+"""Fields that stand in a list of certificates, and not in the configuration."""
 
 
 @frozen
@@ -114,6 +108,7 @@ _TIE = "test_haproxy_pools.PersistenceTests.test_"
 _SHARE = "test_haproxy_pools.AlgorithmTests.test_"
 _RAW = "test_haproxy_pools.StreamTests.test_"
 _CHECK = "test_haproxy_monitors.HttpTests.test_"
+_FRONT, _BACK = (f"test_haproxy_tls.{name}Tests.test_" for name in ("Listener", "Pool"))
 _RULE, _ACTION = "test_haproxy_l7.RuleTests.test_", "test_haproxy_l7.ActionTests.test_"
 
 _TO_URL: Final[dict[str, Any]] = {"redirect_url": "http://ignored", "redirect_prefix": None, "redirect_pool_id": None}
@@ -157,6 +152,38 @@ FIELDS: Final[dict[type, dict[str, Acts | Refused]]] = {
         "protocol=PROMETHEUS": _chosen(
             _HTTP + "prometheus_serves_what_haproxy_counts_and_nothing_else", Listener, "protocol", "PROMETHEUS", "HTTP"
         ),
+        "protocol=TERMINATED_HTTPS": _chosen(
+            _FRONT + "a_client_is_served_by_tls_and_the_member_in_the_clear", Listener, "protocol", "TERMINATED_HTTPS",
+            "HTTP",
+        ),
+        "alpn_protocols": _acts(_FRONT + "http_2_is_spoken_where_both_want_to", Listener, alpn_protocols=None),
+        "tls_ciphers": _acts(_FRONT + "only_ciphers_asked_for_are_used", Listener, tls_ciphers=None),
+        "tls_versions": _acts(_FRONT + "only_versions_asked_for_are_spoken", Listener, tls_versions=None),
+        **{
+            f"client_authentication={asked}": _chosen(_FRONT + test, Listener, "client_authentication", asked, instead)
+            for asked, test, instead in (
+                ("NONE", "nobody_is_asked_for_a_certificate_where_none_is", "OPTIONAL"),
+                ("OPTIONAL", "clients_without_a_certificate_are_served_where_one_is_optional", "MANDATORY"),
+                (
+                    "MANDATORY",
+                    "clients_without_a_certificate_of_the_authority_are_refused_where_one_is_mandatory",
+                    "OPTIONAL",
+                ),
+            )
+        },
+        "client_ca_tls_container_ref": _acts(
+            _FRONT + "clients_without_a_certificate_are_served_where_one_is_optional", Listener,
+            client_ca_tls_container_ref=None, client_authentication="NONE",
+        ),
+        "client_crl_container_ref": _acts(
+            _FRONT + "a_revoked_certificate_is_refused", Listener, client_crl_container_ref=None
+        ),
+        **{
+            name: _acts(_FRONT + "browsers_are_told_to_come_by_tls_alone", Listener, **{name: instead})
+            for name, instead in (
+                ("hsts_max_age", None), ("hsts_include_subdomains", False), ("hsts_preload", False),
+            )
+        },
         "protocol=UDP": _OTHER_TYPE,
         "protocol=SCTP": _OTHER_TYPE,
         "protocol_port": _acts(_STATE + "a_listener_listens_at_its_port", Listener, protocol_port=64999),
@@ -211,6 +238,18 @@ FIELDS: Final[dict[type, dict[str, Acts | Refused]]] = {
             )
         },
         "session_persistence": _acts(_TIE + "by_the_clients_address", Pool, session_persistence=None),
+        **{
+            name: _acts(_BACK + test, Pool, **{name: None})
+            for name, test in (
+                ("tls_enabled", "a_member_is_spoken_to_by_tls"),
+                ("tls_container_ref", "a_member_sees_the_pools_certificate"),
+                ("ca_tls_container_ref", "only_members_of_the_authority_are_trusted"),
+                ("crl_container_ref", "not_those_that_were_revoked"),
+                ("tls_ciphers", "only_ciphers_asked_for_are_used"),
+                ("tls_versions", "only_versions_asked_for_are_spoken"),
+                ("alpn_protocols", "protocols_asked_for_are_offered"),
+            )
+        },
     },
     SessionPersistence: {
         "type=SOURCE_IP": _acts(
@@ -312,6 +351,10 @@ FIELDS: Final[dict[type, dict[str, Acts | Refused]]] = {
         "redirect_http_code": _acts(_ACTION + "redirects_answer_their_code", L7Policy, redirect_http_code=None),
     },
     L7Rule: {
+        **{
+            f"type={type}": _chosen(_FRONT + "rules_see_certificates", L7Rule, "type", type, "PATH")
+            for type in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD")
+        },
         "admin_state_up": _acts(_RULE + "a_rule_that_is_disabled_is_not_asked", L7Rule, admin_state_up=True),
         **{
             f"type={type}": _chosen(_RULE + test, L7Rule, "type", type, instead)

@@ -9,7 +9,7 @@ from typing import get_type_hints
 from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.amphora_driver.fields import FIELDS, NOT_TRAFFIC, TLS
+from tests.amphora_driver.fields import FIELDS, LISTED, NOT_TRAFFIC
 
 # Values that the API doesn't take for a field of that type.
 _NONE_OF: dict[str, set[str]] = {
@@ -24,10 +24,10 @@ def wanted(kind: type) -> set[str]:
     found = set()
     for each in fields(kind):
         given = types[each.name]
-        if each.name not in NOT_TRAFFIC | TLS:
+        if each.name not in NOT_TRAFFIC | LISTED:
             values = given if isinstance(given, type) and issubclass(given, Enum) else ()
             found |= {f"{each.name}={value}" for value in values} or {each.name}
-    return found - TLS - _NONE_OF.get(kind.__name__, set())
+    return found - _NONE_OF.get(kind.__name__, set())
 
 
 class FieldTests(SynchronousTestCase):

@@ -272,11 +272,14 @@ class PoolTests(TlsCase):
         assert found is not None
         self.assertEqual((found["version"], found["client"], found["alpn"]), ("TLSv1.3", None, None))
 
-    async def test_by_a_listener_of_tcp_too(self) -> None:
+    async def test_by_a_listener_of_tcp_too_which_promises_nothing_in_the_clients_name(self) -> None:
         made = TlsMember(self, certificate(HOSTS[1]))
-        members = (pool(protocol="TCP", tls_enabled=True), member(1, address="127.0.0.1", protocol_port=made.port))
-        await self.running(tree(listener(protocol="TCP", protocol_port=self.port), *members, vip_address=VIP))
-        self.assertIsNotNone(await self.told())
+        back = pool(protocol="TCP", tls_enabled=True, alpn_protocols=("h2", "http/1.1"))
+        front = listener(protocol="TCP", protocol_port=self.port)
+        await self.running(tree(front, back, member(1, address="127.0.0.1", protocol_port=made.port), vip_address=VIP))
+        found = await self.told()
+        assert found is not None
+        self.assertIsNone(found["alpn"])
 
     async def test_only_members_of_the_authority_are_trusted(self) -> None:
         await self.serving(ca_tls_container_ref="authority")
