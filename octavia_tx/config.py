@@ -61,6 +61,9 @@ class ApiSettings:
     @ivar base_uri: how clients reach the API through a proxy, for the links in answers; empty: as they say themselves.
     @ivar request_timeout: seconds in which a request has to arrive as a whole.
     @ivar largest_body: of a request, in bytes.
+    @ivar minimum_tls_version: the oldest that tenants may have spoken; empty: any.
+    @ivar prohibited_ciphers: that tenants may not name, with colons between.
+    @ivar allow_ping_monitors: whether health monitors may be of type C{PING}.
     """
 
     listen: Tcp = Tcp(Listen("tcp", 9876, "127.0.0.1"))
@@ -68,6 +71,9 @@ class ApiSettings:
     base_uri: BaseUri = BaseUri("")
     request_timeout: Seconds = Seconds(60.0)
     largest_body: Bytes = Bytes(8 * 1024 * 1024)
+    minimum_tls_version: Literal["", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2"] = ""
+    prohibited_ciphers: str = ""
+    allow_ping_monitors: bool = True
 
 
 @frozen(kw_only=True)

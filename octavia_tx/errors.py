@@ -6,6 +6,8 @@ Each class says what happened, to which object, and what to do; C{api/errors.py}
 
 from __future__ import annotations
 
+import json
+
 
 class OctaviaError(Exception):
     """Root of all expected failures. C{str(error)} is a sentence that a person may read."""
@@ -26,7 +28,7 @@ class InvalidInput(RequestError):
     """
 
     def __init__(self, field: str, given: object, accepted: str) -> None:
-        shown = repr(given)
+        shown = repr(given) if isinstance(given, str) else json.dumps(given, default=str)
         if len(shown) > 120:
             shown = shown[:117] + "..."
         super().__init__(f"Invalid value for {field}: {shown}. Accepted: {accepted}.")

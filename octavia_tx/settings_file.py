@@ -198,6 +198,13 @@ def _tables(given: object, _type: object) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _flag(given: Any, _: Any) -> bool:
+    found = {True: True, False: False, "true": True, "false": False}.get(given) if type(given) in (bool, str) else None
+    if found is None:
+        raise ValueError(f"{given!r} isn't true or false")
+    return found
+
+
 _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Count: _number(int, f"a whole number from 1 to {_MOST}", _MOST),
     config.Limit: _number(int, "a whole number from 0, or -1 for any", 2_000_000_000, -1),
@@ -221,6 +228,7 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(bool, _flag)
     converter.register_structure_hook(Path, _directory)
     converter.register_structure_hook_func(_is_literal, _literal)
     for wanted, hook in _HOOKS.items():

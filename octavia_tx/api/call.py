@@ -24,6 +24,7 @@ from octavia_tx.db.vault import Vault
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import Forbidden, InvalidInput, MalformedBody, MissingField, UnknownField
 from octavia_tx.interfaces import ICertificateManager, IIdentity, INetworkDriver, IPreview
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.model.caller import Caller
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -43,6 +44,7 @@ class Parts:
     @ivar certificates: who keeps those that tenants refer to; C{None}: references aren't looked at.
     @ivar vault: what tenants keep here, where nobody else does.
     @ivar quotas: how many objects of each kind a project may have that has no limits of its own; -1: any number.
+    @ivar bounds: what the operator leaves tenants to choose.
     @ivar hub: events as they happen.
     """
 
@@ -56,6 +58,7 @@ class Parts:
     vault: Vault | None = None
     base_uri: str = ""
     quotas: Mapping[str, int] = field(factory=dict)
+    bounds: Bounds = Bounds()
     hub: Hub = field(init=False)
 
     @hub.default

@@ -8,6 +8,7 @@ from octavia_tx.api.profiles import Profiles
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.types import Text
 from octavia_tx.db import flavors
+from octavia_tx.db.selection import Order
 from octavia_tx.driver.registry import Providers
 
 FIELDS = Fields(
@@ -30,6 +31,7 @@ RESOURCE = Resource(
     fields=FIELDS,
     owned=False,
     further=ORDERED,
+    order=(Order("id"),),
 )
 
 

@@ -8,6 +8,7 @@ from octavia_tx.api.filters import ORDERED
 from octavia_tx.api.resource import Resource
 from octavia_tx.api.types import Flag, Text, Uuid
 from octavia_tx.db import flavors
+from octavia_tx.db.selection import Order
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import ReferenceMissing
 from octavia_tx.model.flavor import Flavor
@@ -32,6 +33,7 @@ RESOURCE = Resource(
     fields=FIELDS,
     owned=False,
     further=ORDERED,
+    order=(Order("id"),),
 )
 
 

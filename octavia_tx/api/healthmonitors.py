@@ -90,6 +90,7 @@ RESOURCE = Resource(
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("healthmonitor"))
+    call.parts.bounds.check(values, "healthmonitor")
 
     async def draft(ground: Ground) -> Draft[HealthMonitor]:
         pool = await ground.pool(values["pool_id"], "healthmonitor.pool_id")

@@ -153,6 +153,7 @@ async def _check_pools(call: Call, values: dict[str, Any]) -> None:
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("listener"))
+    call.parts.bounds.check(values, "listener")
     await _check_pools(call, values)
 
     async def draft(ground: Ground) -> Draft[Listener]:
@@ -178,6 +179,7 @@ async def _create(call: Call) -> Answer:
 async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("listener"))
+    call.parts.bounds.check(values, "listener")
 
     async def draft(ground: Ground) -> Draft[Listener]:
         old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)

@@ -139,6 +139,7 @@ async def _create(call: Call) -> Answer:
     """All or nothing: the load balancer, and its tree if it is given."""
     query.only(call.arguments)
     values = FIELDS.create(call.given("loadbalancer"))
+    call.parts.bounds.check(values, "loadbalancer")
     fresh = changes.fresh_ids(call)
     load_balancer, subnet, terms = await _described(call, values, next(fresh))
     await _check_subnets(call, values)

@@ -176,6 +176,7 @@ def _foresee(call: Call, values: dict[str, Any]) -> Callable[[LoadBalancer, Tree
 async def _create(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.create(call.given("pool"))
+    call.parts.bounds.check(values, "pool")
     if values["listener_id"] is None and values["loadbalancer_id"] is None:
         raise MissingField("pool.loadbalancer_id", "the id of a load balancer, here, or of a listener, in listener_id")
     await Subnets(call.parts.network).of_members(values, "pool")
@@ -212,6 +213,7 @@ def _kept(old: SessionPersistence | None, given: dict[str, Any] | None) -> Sessi
 async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     values = FIELDS.change(call.given("pool"))
+    call.parts.bounds.check(values, "pool")
 
     async def draft(ground: Ground) -> Draft[Pool]:
         old = ground.staying(await RESOURCE.found(ground.tx, call), RESOURCE.kind)

@@ -13,9 +13,11 @@ _KEYS = frozenset(_PROVIDER["properties"])
 
 
 def _asked(call: Call) -> tuple[query.Query, dict[str, str]]:
-    """Which fields to show, and what they have to be."""
+    """Which fields to show, and what they have to be. These lists are short: what asks for pages changes nothing."""
     chosen = tuple(pair for pair in call.arguments if pair[0] == "fields")
-    wanted = query.only(tuple(pair for pair in call.arguments if pair[0] != "fields"), *sorted(_KEYS))
+    wanted = query.only(
+        tuple(pair for pair in call.arguments if pair[0] not in ("fields", *query.PAGING)), *sorted(_KEYS)
+    )
     return query.shown_fields(chosen, _KEYS), {name: text(name, value) for name, value in wanted.items()}
 
 
@@ -41,7 +43,9 @@ def _capabilities(key: str) -> Verb:
 
 def _document(summary: str, key: str) -> Document:
     shows = an_object(**{key: a_list(some(_PROVIDER))})
-    return Document(summary=summary, shows=shows, selects=_KEYS, arguments=dict.fromkeys(sorted(_KEYS), text))
+    return Document(
+        summary=summary, shows=shows, selects=_KEYS, arguments=dict.fromkeys((*sorted(_KEYS), *query.PAGING), text)
+    )
 
 
 _FLAVORS, _ZONES = "flavor_capabilities", "availability_zone_capabilities"

@@ -194,7 +194,7 @@ def _order(paging: Mapping[str, str], filters: Mapping[str, Filter]) -> Iterator
     for key, direction in pairs:
         if key not in filters or not filters[key].sorts:
             accepted = ", ".join(sorted(name for name, known in filters.items() if known.sorts))
-            raise InvalidInput("sort", key, f"any of {accepted}")
+            raise InvalidInput("sort", key, f"any of {accepted}" if accepted else "nothing; this list has one order")
         if direction.lower() not in ("", *DIRECTIONS):
             raise InvalidInput("sort", f"{key}:{direction}", "asc or desc as the direction")
         if filters[key].column not in seen:

@@ -12,7 +12,7 @@ from octavia_tx.api.codec import Field, Fields
 from octavia_tx.api.filters import integer, text
 from octavia_tx.api.resource import Document, Route
 from octavia_tx.api.shapes import LINK, TEXT, a_list, an_object, some, with_keys
-from octavia_tx.api.types import Integer
+from octavia_tx.api.types import PROJECT_ID, Integer
 from octavia_tx.db import quotas
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.quota import KINDS, Quota
@@ -21,7 +21,7 @@ _LIMIT = Integer(-1, 2_000_000_000)
 _OTHERWISE = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor"}
 """Kinds that some clients spell in one word."""
 
-FIELDS = Fields("quota", tuple(Field(name, _LIMIT) for name in (*KINDS, *_OTHERWISE)))
+FIELDS = Fields("quota", (*(Field(name, _LIMIT) for name in (*KINDS, *_OTHERWISE)), Field("tenant_id", PROJECT_ID)))
 
 
 def _shown(call: Call, quota: Quota) -> dict[str, Any]:
@@ -90,7 +90,11 @@ async def _change(call: Call) -> Answer:
     query.only(call.arguments)
     project_id = call.ids["project_id"]
     call.permit(project_id)
-    limits = _meant(FIELDS.change(call.given("quota")))
+    given = FIELDS.change(call.given("quota"))
+    named = given.pop("tenant_id", None)
+    if named not in (None, project_id):
+        raise InvalidInput("quota.tenant_id", named, f"{project_id}, the project that the path names")
+    limits = _meant(given)
     async with call.writing() as tx:
         quota = await quotas.change(tx, project_id, limits, call.now())
     return Answer(202, {"quota": _of_project(call, quota)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import AttrsInstance, field, frozen
+from attrs import AttrsInstance, evolve, field, frozen
 
 from octavia_tx.api import paging, query
 from octavia_tx.api.call import Answer, Call
@@ -14,7 +14,7 @@ from octavia_tx.api.filters import Decode, Filter, filters_of
 from octavia_tx.api.policy import Rule
 from octavia_tx.api.shapes import Schema
 from octavia_tx.db.repository import Repository
-from octavia_tx.db.selection import Condition
+from octavia_tx.db.selection import Condition, Order
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.errors import NotFound
 
@@ -104,6 +104,7 @@ class Resource(Generic[Object]):
     @ivar links: the key of a list's links.
     @ivar owned: whether objects belong to projects.
     @ivar further: further arguments of a list: those that are called otherwise than the attribute.
+    @ivar order: of a list, where the client asks for none; else the oldest come first.
     @ivar parent: the path's id of what these hang on, which is the attribute of that name too; C{below} makes sure that
         it is there, and the caller's to see.
     """
@@ -119,6 +120,7 @@ class Resource(Generic[Object]):
     links: str = field()
     owned: bool = True
     further: Mapping[str, Filter] = field(factory=dict)
+    order: tuple[Order, ...] = ()
     parent: str | None = None
     below: Callable[[Transaction, Call], Awaitable[object]] | None = None
     filters: dict[str, Filter] = field(init=False)
@@ -163,6 +165,7 @@ class Resource(Generic[Object]):
         """C{GET} of many."""
         tagged = "tags" in self.encode.keys
         asked = query.read(call.arguments, self.filters, self.encode.keys, tagged=tagged)
+        asked = evolve(asked, order=asked.order or self.order)
         async with call.parts.database.transaction(read_only=True) as tx:
             within = (*await self._of_parent(tx, call), *self._of_project(call, asked))
             page = await paging.page(tx, self.rows, asked, within, self.filters)

@@ -58,7 +58,10 @@ def check_policy(policy: L7Policy, listener: Listener, where: str) -> None:
     """A listener that can have policies, and the fields of the policy's action alone."""
     if listener.protocol not in PROTOCOLS:
         accepted = f"a listener of protocol {' or '.join(PROTOCOLS)}"
-        raise InvalidInput(f"{where}.listener_id", str(listener.protocol), accepted)
+        sentence = f"{accepted}; this one's protocol is {listener.protocol}"
+        if where.endswith("]"):  # inside the listener, where no field names it
+            raise InvalidInput(where, "an L7 policy", f"one of {sentence}")
+        raise InvalidInput(f"{where}.listener_id", listener.id, sentence)
     for action, (name, meaning) in _FIELDS.items():
         given = getattr(policy, name)
         if action is policy.action and not given:

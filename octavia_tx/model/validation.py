@@ -181,11 +181,10 @@ def check_default_pool(listener: Listener, pool: Pool, where: str) -> None:
     """
     accepted = POOL_PROTOCOLS[listener.protocol]
     if pool.protocol not in accepted:
-        raise InvalidInput(
-            where,
-            str(pool.protocol),
-            f"a pool for a listener of protocol {listener.protocol}: {', '.join(accepted) or 'none at all'}",
-        )
+        sentence = f"a pool for a listener of protocol {listener.protocol}: {', '.join(accepted) or 'none at all'}"
+        if where.endswith("_id"):
+            raise InvalidInput(where, pool.id, f"{sentence}; this one's protocol is {pool.protocol}")
+        raise InvalidInput(where, str(pool.protocol), sentence)
 
 
 def check_member(member: Member, load_balancer: LoadBalancer, where: str) -> None:

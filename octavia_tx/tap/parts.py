@@ -54,6 +54,8 @@ from octavia_tx.interfaces import (
     IPreview,
 )
 from octavia_tx.listening import Listen
+from octavia_tx.model import tls
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.resources import entered
 from octavia_tx.tap import keeping
 from octavia_tx.tap.keeping import Kept
@@ -264,6 +266,7 @@ class Parts:
                 identity=await self.identity(),
                 base_uri=self.settings.api.base_uri,
                 quotas=asdict(self.settings.quotas),
+                bounds=self._bounds(),
                 preview=self.preview(providers),
                 certificates=kept.manager,
                 vault=kept.vault,
@@ -276,6 +279,18 @@ class Parts:
         site = QuietSite(api.resource(), self.reactor, limits)
         self.stack.push_async_callback(site.drain)
         self._listen("api.listen", settings.listen, site, listen)
+
+    def _bounds(self) -> Bounds:
+        settings = self.settings.api
+        prohibited = frozenset(filter(None, settings.prohibited_ciphers.split(":")))
+        usual = sorted(prohibited.intersection(tls.DEFAULTS["tls_ciphers"].split(":")))
+        if usual:
+            raise SettingsError((f"api.prohibited_ciphers: {', '.join(usual)} is used where tenants name no ciphers",))
+        return Bounds(
+            minimum_tls_version=settings.minimum_tls_version,
+            prohibited_ciphers=prohibited,
+            ping=settings.allow_ping_monitors,
+        )
 
     def _neighbours(self) -> tuple[Served, ...]:
         """What clients ask of others, as far as there are no others."""

@@ -101,6 +101,8 @@ class FullTreeTests(SynchronousTestCase):
             grown = grow(body, described)
         except RequestError:
             reject()  # the strategies make what only the renderer bears: zero addresses, quotes in paths
+        if any(max(check.delay, check.timeout) > 2147483 for check in grown.health_monitors):
+            reject()  # seconds that don't fit into haproxy's timers: its provider's to refuse
         self.successResultOf(Deferred.fromCoroutine(AmphoraProvider().check(grown, Terms())))
         self.renderer.render(grown, AMPHORA)
         for mine, theirs in ((grown.pools, tree.pools), (grown.listeners, tree.listeners)):

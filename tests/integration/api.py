@@ -28,6 +28,7 @@ from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import CloudError
 from octavia_tx.interfaces import ICertificateManager, INetworkDriver
 from octavia_tx.model.amphora import Amphora, Network, Subnet, Vip
+from octavia_tx.model.bounds import Bounds
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.tap.site import QuietSite
 from tests.integration.postgres import PostgresCase
@@ -101,6 +102,7 @@ class ApiCase(PostgresCase):
     identity: Any = NoAuth()
     network: Any = TwoSubnets()
     quotas: dict[str, int] = {}
+    bounds = Bounds()
 
     def providers(self) -> Providers:
         """Those who provide load balancers."""
@@ -125,6 +127,7 @@ class ApiCase(PostgresCase):
                 quotas=self.quotas,
                 vault=self.vault,
                 certificates=self.certificates(),
+                bounds=self.bounds,
             ),
             self.further,
         )

@@ -211,9 +211,14 @@ class RuleTests(L7Case):
         reply = await self.ask("PUT", f"{self.path}/{made['id']}", {"rule": change})
         self.assertEqual(reply.status, 200)
         self.assertLessEqual(change.items(), reply.body["rule"].items())
+        reply = await self.ask("PUT", f"{self.path}/{made['id']}", {"rule": {"type": "PATH"}})
+        self.assertEqual((reply.status, reply.body["rule"]["key"]), (200, None))
         self.assertEqual((await self.ask("DELETE", f"{self.path}/{made['id']}")).status, 204)
         self.assertEqual((await self.shown(f"{self.path}/{made['id']}"))["provisioning_status"], "PENDING_DELETE")
         self.assertEqual((await self.shown(self.path.removesuffix("/rules")))["rules"], [])
+
+    async def test_a_key_that_its_type_ignores_is_let_go(self) -> None:
+        self.assertIs((await self.make("rule", self.path, **PATH, key="x"))["key"], None)
 
     async def test_what_a_type_needs_is_named(self) -> None:
         for fields, word in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from octavia_tx.model.bounds import Bounds
 from tests.integration.api import SUBNET, UNKNOWN, ApiCase
 
 _POOL = (
@@ -361,7 +362,8 @@ class HealthMonitorTests(ApiCase):
             ({"url_path": "/\nserver x"}, 400, "healthmonitor.url_path"),
             ({"expected_codes": "204-200"}, 400, "healthmonitor.expected_codes"),
             ({"max_retries": 11}, 400, "healthmonitor.max_retries"),
-            ({"delay": 10**9}, 400, "healthmonitor.delay"),
+            ({"delay": 10**9}, 501, "healthmonitor.delay"),
+            ({"delay": 2**31}, 400, "healthmonitor.delay"),
         ):
             reply = await self.ask("POST", "healthmonitors", {"healthmonitor": self.body(**fields)})
             self.assertEqual(reply.status, status, reply)
@@ -406,3 +408,26 @@ class HealthMonitorTests(ApiCase):
         await self.apply(self.balancer["id"])
         self.assertEqual((await self.ask("GET", path)).status, 404)
         self.assertEqual((await self.shown(f"pools/{self.pool_made['id']}"))["healthmonitor_id"], None)
+
+
+class BoundedTests(ApiCase):
+    """What the operator doesn't leave to tenants."""
+
+    accept_all = True
+    bounds = Bounds(minimum_tls_version="TLSv1.2", ping=False)
+
+    async def test_it_is_refused_wherever_it_is_asked_for(self) -> None:
+        balancer = await self.load_balancer()
+        pool = await self.pool(balancer["id"], tls_enabled=True)
+        monitor = {"type": "PING", "delay": 1, "timeout": 1, "max_retries": 1}
+        given = {"loadbalancer_id": balancer["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+        old = {"tls_versions": ["TLSv1.1"]}
+        for method, path, body, field in (
+            ("POST", "healthmonitors", {"healthmonitor": {"pool_id": pool["id"], **monitor}}, "healthmonitor.type"),
+            ("POST", "pools", {"pool": {**given, "healthmonitor": monitor}}, "pool.healthmonitor.type"),
+            ("POST", "pools", {"pool": {**given, "tls_enabled": True, **old}}, "pool.tls_versions"),
+            ("PUT", f"pools/{pool['id']}", {"pool": old}, "pool.tls_versions"),
+        ):
+            reply = await self.ask(method, path, body)
+            self.assertEqual(reply.status, 400, reply)
+            self.assertIn(field, reply.sentence)

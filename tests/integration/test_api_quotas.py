@@ -64,6 +64,7 @@ class QuotaTests(ApiCase):
             ({"pools": 1}, "quota.pools"),
             ({"load_balancer": 1, "loadbalancer": 2}, "quota.loadbalancer"),
             ({"member": 2_000_000_001}, "quota.member"),
+            ({"tenant_id": "another"}, "quota.tenant_id"),
         ):
             reply = await self.limit(**limits)
             self.assertEqual(reply.status, 400)
@@ -75,6 +76,15 @@ class QuotaTests(ApiCase):
             for one, other in ((first, second), (second, first)):
                 self.assertIn(f"the same as quota.{one}", (await self.limit(**{one: 1, other: 2})).sentence)
                 self.assertEqual((await self.limit(**{one: 1, other: 1})).status, 202)
+
+    async def test_a_body_may_name_its_project(self) -> None:
+        reply = await self.limit(pool=3, tenant_id=PROJECT)
+        self.assertEqual((reply.status, reply.body["quota"]["pool"]), (202, 3))
+
+    async def test_a_list_of_one_order_says_so(self) -> None:
+        reply = await self.ask("GET", "quotas?sort=project_id")
+        self.assertEqual(reply.status, 400)
+        self.assertIn("one order", reply.sentence)
 
     async def test_a_change_of_no_limit_is_none(self) -> None:
         before = (await self.limit(pool=3)).body

@@ -50,7 +50,7 @@ def offers(endpoint: str) -> dict[str, Any]:
             service.create_availability_zone(name=name, availability_zone_profile_id=zone_profile.id)
         balancer = service.create_load_balancer(vip_subnet_id=SUBNET, flavor_id=flavors[0].id, availability_zone="x")
         seen = {
-            "flavors": [x.name for x in service.flavors(limit=1)],
+            "flavors": sorted(x.name for x in service.flavors(limit=1)),
             "zones": [x.name for x in service.availability_zones()],
             "profiles": [x.name for x in service.flavor_profiles(limit=1)],
             "zone_profiles": [x.name for x in service.availability_zone_profiles(limit=1)],
@@ -63,7 +63,7 @@ def offers(endpoint: str) -> dict[str, Any]:
         }
         service.delete_flavor(flavors[1])
         service.delete_availability_zone("y")
-        seen["left"] = [x.name for x in service.flavors()], [x.name for x in service.availability_zones()]
+        seen["left"] = sorted(x.name for x in service.flavors()), [x.name for x in service.availability_zones()]
         return seen
 
 

@@ -52,6 +52,10 @@ class PolicyTests(ValidationCase):
             for other in own.keys() - {action}:
                 self.wrong(f"p.{name}", policy(other, **own[other], **fields))
 
+    def test_a_listener_that_sees_no_requests_is_named_where_a_field_does_so(self) -> None:
+        for where, field in (("l7policy", "l7policy.listener_id"), ("l.l7policies[0]", "l.l7policies[0]")):
+            self.refuses(field, l7.check_policy, policy(), listener("TCP"), where)
+
     def test_only_redirects_of_the_client_have_a_code(self) -> None:
         self.fine(policy("REDIRECT_TO_URL", redirect_url=URL, redirect_http_code=301))
         self.fine(policy("REDIRECT_PREFIX", redirect_prefix=URL, redirect_http_code=308))

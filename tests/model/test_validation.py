@@ -165,6 +165,11 @@ class PoolTests(ValidationCase):
                         "l.default_pool_id",
                     )
 
+    def test_a_pool_that_does_not_fit_is_named_by_what_was_given(self) -> None:
+        for where, shown in (("l.default_pool_id", "'i'"), ("pool.protocol", "'UDP'")):
+            error = self.assertRaises(InvalidInput, validation.check_default_pool, listener(), pool("UDP"), where)
+            self.assertIn(f"for {where}: {shown}. ", str(error))
+
     def test_only_an_applications_cookie_has_a_name(self) -> None:
         def tied(kind: str, **fields: Any) -> Pool:
             return pool(session_persistence=SessionPersistence(type=kind, **fields))
