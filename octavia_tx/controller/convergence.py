@@ -122,11 +122,11 @@ class Convergence:
 
     async def _rest(self, begun: float) -> None:
         """
-        Leave as much time between two rounds as the last one took, but not much: changes that come one soon after the
-        other are one push then, the more so the less time there is for them.
+        Leave twice as much time between two rounds as the last one took, but not much: changes that come one soon after
+        the other are one push then, the more so the less time there is for them.
         """
         settings = self._work.means.settings
-        await self._work.rest(min(self._work.means.clock.seconds() - begun, settings.longest_rest))
+        await self._work.rest(min(2 * (self._work.means.clock.seconds() - begun), settings.longest_rest))
 
     async def _follow(self, steps: tuple[Step, ...], situation: Situation) -> Situation:
         """Do the steps, up to one after which there's reason to look again."""
