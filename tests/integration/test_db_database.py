@@ -22,7 +22,6 @@ from octavia_tx.model.tree import Tree
 from tests.db.values import load_balancer, new_id
 from tests.integration.postgres import PostgresCase
 
-
 NEWEST = max(int(path.name[:4]) for path in (directory() / "migrations").glob("[0-9]*.sql"))
 
 
