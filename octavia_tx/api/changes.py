@@ -24,7 +24,15 @@ from octavia_tx.db import flavors, load_balancers, operating, quotas
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver import addresses
-from octavia_tx.errors import AddressTaken, AddressUnavailable, CloudError, DriverError, InvalidInput, OctaviaError
+from octavia_tx.errors import (
+    AddressTaken,
+    AddressUnavailable,
+    CloudError,
+    DatabaseUnavailable,
+    DriverError,
+    InvalidInput,
+    OctaviaError,
+)
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import OperatingStatus, ProvisioningStatus
@@ -157,7 +165,10 @@ async def _placed(call: Call, tree: Tree, taken: frozenset[str]) -> Tree:
 
 
 async def _planted(call: Call, tree: Tree) -> LoadBalancer:
-    """Write all of it; where it can't be, the network gets back what it gave."""
+    """
+    Write all of it; where it can't be, the network gets back what it gave. Where it isn't known whether it was written,
+    it gets nothing: the addresses may be a load balancer's, and housekeeping finds those that are none's.
+    """
     load_balancer = tree.load_balancer
     try:
         async with call.writing(load_balancer.id) as tx:
@@ -167,6 +178,8 @@ async def _planted(call: Call, tree: Tree) -> LoadBalancer:
                 given = (load_balancer.vip_address, *more)
                 await load_balancers.claim(tx, load_balancer.id, load_balancer.vip_network_id, given)
             await load_balancers.insert(tx, tree)
+    except DatabaseUnavailable:
+        raise
     except OctaviaError:
         if load_balancer.vip_port_id is not None and call.rehearsal is None:
             with suppress(CloudError):  # what has no row is found and removed by housekeeping, too

@@ -7,7 +7,6 @@ else is undone: what was made is recorded, and the next plan starts from it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,11 +22,11 @@ from octavia_tx.controller.step import Later, Replan, Step
 from octavia_tx.controller.work import Work
 from octavia_tx.db import leases, load_balancers
 from octavia_tx.db.transaction import Transaction
+from octavia_tx.driver.answers import UNSTORABLE
 from octavia_tx.errors import DatabaseUnavailable, LeaseLost, OctaviaError
 
 _log = Logger()
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LONGEST = 2000  # characters of a reason
 _STOPPED = "The controller stopped before it was done; another goes on."
 
@@ -193,7 +192,7 @@ class Convergence:
         """What failed, for the operator: the step, the amphora, the reason."""
         reason = f"Unexpected failure: {type(error).__name__}."
         if isinstance(error, OctaviaError):
-            reason = _UNSTORABLE.sub("\ufffd", str(error))[:_LONGEST]
+            reason = UNSTORABLE.sub("\ufffd", str(error))[:_LONGEST]
         if self._at is None:
             return reason
         amphora = self._at.amphora_id

@@ -16,7 +16,8 @@ from octavia_tx.model.tree import Tree
 LONGEST_REASON: Final = 1000
 """How many characters may say what an object misses."""
 
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+"""What PostgreSQL's texts and JSON can't hold."""
 
 _Answer = TypeVar("_Answer")
 
@@ -71,7 +72,7 @@ def incomplete(tree: Tree, told: object) -> dict[str, str]:
             raise DriverError(f"its check names {identifier!r:.80}, which isn't among what it was asked about.")
         if not isinstance(sentence, str):
             raise DriverError(f"its check says of {identifier} no sentence, but a {type(sentence).__name__}.")
-        if not sentence.strip() or len(sentence) > LONGEST_REASON or _UNSTORABLE.search(sentence):
+        if not sentence.strip() or len(sentence) > LONGEST_REASON or UNSTORABLE.search(sentence):
             raise DriverError(
                 f"its check says of {identifier} {sentence!r:.80}. Accepted: 1 to {LONGEST_REASON} characters, "
                 "no NUL, and no half of a surrogate pair."

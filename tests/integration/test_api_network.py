@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from octavia_tx.api import neighbours
 from octavia_tx.db import load_balancers
-from octavia_tx.errors import CloudError
+from octavia_tx.errors import CloudError, DatabaseUnavailable
 from octavia_tx.interfaces import IIdentity
 from octavia_tx.model.amphora import Vip
 from octavia_tx.model.caller import Caller, Presented
@@ -76,6 +76,14 @@ class AddressTests(ApiCase):
         await self.ask("PUT", f"quotas/{PROJECT}", {"quota": {"load_balancer": 0}})
         self.assertEqual((await self.asked(project_id=PROJECT)).status, 403)
         self.assertEqual(self.network.allocated, {})
+
+    async def test_what_may_have_been_written_keeps_its_addresses(self) -> None:
+        def in_doubt(*args: Any) -> Any:
+            raise DatabaseUnavailable("Whether the change was made isn't known: look again.")
+
+        self.patch(load_balancers, "insert", in_doubt)
+        self.assertEqual((await self.asked()).status, 503)
+        self.assertEqual(len(self.network.allocated), 1)
 
     async def test_without_an_answer_a_controller_asks_later(self) -> None:
         allocate = self.network.allocate_vip
