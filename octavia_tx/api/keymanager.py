@@ -17,7 +17,8 @@ from octavia_tx.api import barbican
 from octavia_tx.api.barbican import CONTAINER, CONTAINERS_CONSUMER, SECRET, SECRETS_CONSUMER, Shape
 from octavia_tx.api.call import Answer, Call, parse
 from octavia_tx.api.codec import Fields
-from octavia_tx.api.errors import fault, router_fault
+from octavia_tx.api.errors import router_fault
+from octavia_tx.api.foreign import told
 from octavia_tx.api.query import only
 from octavia_tx.api.resource import Document, Route, Verb
 from octavia_tx.api.shapes import INTEGER, TEXT, Schema, a_list, an_object
@@ -26,7 +27,7 @@ from octavia_tx.db import vault
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.transaction import Transaction
 from octavia_tx.db.vault import Vault
-from octavia_tx.errors import InvalidInput, MalformedBody, MissingField, NotFound, OctaviaError, ReferenceMissing
+from octavia_tx.errors import InvalidInput, MalformedBody, MissingField, NotFound, ReferenceMissing
 from octavia_tx.model.references import Consumer, stored
 from octavia_tx.model.vault import Container, Held, Secret
 
@@ -274,17 +275,7 @@ def _noting(kind: _Kind, note: Callable[[Transaction, str, Consumer], Awaitable[
 
 def _told(verb: Verb) -> Verb:
     """The same verb, with a client's faults told as barbican tells them."""
-
-    async def answering(call: Call) -> Answer:
-        try:
-            return await verb(call)
-        except OctaviaError as error:
-            status, body = fault(error)
-            if status >= 500:
-                raise
-            return Answer(status, router_fault(status, _TITLES.get(status, "Refused"), str(body["faultstring"])))
-
-    return answering
+    return told(verb, lambda error, status, sentence: router_fault(status, _TITLES.get(status, "Refused"), sentence))
 
 
 async def _show_versions(call: Call) -> Answer:

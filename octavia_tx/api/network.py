@@ -14,13 +14,13 @@ from attrs import evolve, frozen
 
 from octavia_tx.api import neutron
 from octavia_tx.api.call import Answer, Call
-from octavia_tx.api.errors import fault
+from octavia_tx.api.foreign import told
 from octavia_tx.api.neutron import Shape
 from octavia_tx.api.resource import Document, Route, Verb
 from octavia_tx.api.shapes import TEXT, Schema, a_list, an_object, some
 from octavia_tx.api.types import Integer, canonical_uuid
 from octavia_tx.db import load_balancers
-from octavia_tx.errors import NotFound, OctaviaError, RequestError
+from octavia_tx.errors import NotFound, RequestError
 
 ROOT = "network"
 _COMMON = ("id", "name", "description", "project_id", "tenant_id")
@@ -240,17 +240,7 @@ def _showing(kind: _Kind) -> Verb:
 
 def _told(verb: Verb) -> Verb:
     """The same verb, with a client's faults told as neutron tells them."""
-
-    async def answering(call: Call) -> Answer:
-        try:
-            return await verb(call)
-        except OctaviaError as error:
-            status, body = fault(error)
-            if status >= 500:
-                raise
-            return Answer(status, neutron.fault(type(error).__name__, str(body["faultstring"])))
-
-    return answering
+    return told(verb, lambda error, status, sentence: neutron.fault(type(error).__name__, sentence))
 
 
 async def _show_versions(call: Call) -> Answer:
