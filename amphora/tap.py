@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
+from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
 from amphora.fetch import Fetch
@@ -144,7 +145,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
-    https = TLSMemoryBIOFactory(tls, False, site(api.app.resource()))
+    https = TLSMemoryBIOFactory(tls, False, site(application((api,)).resource()))
     parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]

@@ -1,0 +1,140 @@
+"""How the agent answers: one place for its routes, its bodies and its failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
+
+from klein import Klein
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException
+
+from amphora.certificates import AbsentFile, BadName, NoMemory
+from amphora.fence import StaleFence
+from amphora.haproxy import StartFailed
+from amphora.load_balancer import Absent, Invalid
+from amphora.runner import ReloadRefused
+from amphora.settings import BadSettings
+from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
+
+_FENCE_LIMIT: Final = 2**63
+# What a failure of each kind answers: status and message; its text are the details.
+_ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
+    (Invalid, 400, "Invalid request"),
+    (BadSettings, 400, "Invalid request"),
+    (BadName, 400, "Filename has wrong format"),
+    (StaleFence, 409, "Stale fence"),
+    (StartFailed, 500, "Error starting haproxy"),
+    (ReloadRefused, 500, "Error reloading haproxy"),
+    (NoMemory, 500, "Certificates can't be kept"),
+    (CancelledError, 503, "The agent is ending"),
+    (OSError, 500, "The agent can't read or write its files"),
+)
+_log = Logger()
+T = TypeVar("T")
+
+# Method, path as Klein's routes are written, and who answers.
+Route = tuple[str, str, Callable[..., Any]]
+
+
+class Malformed(Exception):
+    """The request can't be read."""
+
+
+class Part(Protocol):
+    """A part of the agent's API."""
+
+    def routes(self) -> Iterable[Route]:
+        """What it answers."""
+
+
+def application(parts: Iterable[Part]) -> Klein:
+    """All of these parts, with one answer to what fails in any of them."""
+    app = Klein()
+    for part in parts:
+        for method, path, answer in part.routes():
+            app.route(path, methods=[method])(answer)
+    app.handle_errors(Absent)(_absent)
+    app.handle_errors(AbsentFile)(_absent_file)
+    app.handle_errors(HTTPException)(_refused)
+    app.handle_errors(Malformed)(_malformed)
+    app.handle_errors(*(kind for kind, _status, _message in _ANSWERS))(_failed)
+    return app
+
+
+def answer(request: IRequest, status: int, body: object) -> bytes:
+    """A JSON body."""
+    request.setResponseCode(status)
+    request.setHeader("Content-Type", "application/json")
+    return json.dumps(body).encode()
+
+
+def said(message: str, details: str) -> dict[str, str]:
+    """The body of most answers."""
+    return {"message": message, "details": details}
+
+
+def fence(request: IRequest) -> int | None:
+    """
+    The number of the lease under which the request is made; C{None}: it names none.
+
+    @raise Malformed: it names something else.
+    """
+    given = request.getHeader(FENCE_HEADER)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and int(given[:20]) < _FENCE_LIMIT and len(given) < 20):
+        raise Malformed(f"{FENCE_HEADER} must be an integer from 0 to {_FENCE_LIMIT - 1}.")
+    return int(given)
+
+
+async def logged(request: IRequest, change: Awaitable[T]) -> T:
+    """The result of a change that the request asks for, with a line in the log of how it went."""
+    try:
+        result = await change
+    except tuple(kind for kind, _status, _message in _ANSWERS if kind is not CancelledError) as e:
+        _tell(request, f"{type(e).__name__}: {e}")
+        raise
+    _tell(request, "done")
+    return result
+
+
+def _tell(request: IRequest, outcome: str) -> None:
+    asked = request.getHeader(REQUEST_ID_HEADER)
+    path = request.uri.decode("ascii", "replace")
+    method = request.method.decode("ascii", "replace")
+    _log.info("{method} {path} ({request_id}): {outcome}", method=method, path=path, request_id=asked, outcome=outcome)
+
+
+def _absent(request: IRequest, failure: Failure) -> bytes:
+    return answer(request, 404, said("Listener Not Found", f"No listener with UUID: {failure.value}"))
+
+
+def _absent_file(request: IRequest, failure: Failure) -> bytes:
+    return answer(request, 404, said("Certificate Not Found", f"No certificate with filename: {failure.value}"))
+
+
+def _refused(request: IRequest, failure: Failure) -> bytes:
+    """An unknown path, or a method that it doesn't have."""
+    error: Any = failure.value
+    for name, value in error.get_headers():
+        if name == "Allow":
+            request.setHeader(name, value)
+    return _refusal(request, error.code, f"{error.name}: {error.description}")
+
+
+def _malformed(request: IRequest, failure: Failure) -> bytes:
+    return _refusal(request, 400, f"Bad Request: {failure.value}")
+
+
+def _failed(request: IRequest, failure: Failure) -> bytes:
+    status, message = next((s, m) for kind, s, m in _ANSWERS if failure.check(kind))
+    return answer(request, status, said(message, str(failure.value)))
+
+
+def _refusal(request: IRequest, status: int, sentence: str) -> bytes:
+    return answer(request, status, {"error": f"{status} {sentence}", "http_code": status})
