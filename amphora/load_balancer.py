@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.task import deferLater
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -17,19 +16,16 @@ from amphora import durable, ports
 from amphora.certificates import Certificates
 from amphora.fence import Fences
 from amphora.frontends import frontends
+from amphora.handover import Handover
 from amphora.haproxy import Core, HaproxyLife, build
-from amphora.hold import Holds, NotHeld
 from amphora.loaded import Loaded
 from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
-from amphora.server_states import STATES, handed_on
-from amphora.statistics import Snapshot, accepts, connections, is_over, parse, snapshot
+from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
-STOP_LIMIT: Final = 1.0  # seconds for an old worker to stop accepting
-STOP_LOOK: Final = 0.01  # seconds between looks at it
 _machine: Final = build()
 T = TypeVar("T")
 
@@ -90,7 +86,7 @@ class LoadBalancer:
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
-        self._holds = Holds(reactor, directory)
+        self._handover = Handover(self.identifier, reactor, directory, self._master)
         self._runtime = Runtime(self.identifier, reactor, self._master, self._running)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
 
@@ -210,7 +206,7 @@ class LoadBalancer:
                 runs.append((epoch(identity), pid in processes.workers, rows))
                 if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
                     over.append(pid)
-        self._holds.release(over)
+        self._handover.release(over)
         return snapshot(self.identifier, runs)
 
     def alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
@@ -283,7 +279,7 @@ class LoadBalancer:
             raise Absent(self.identifier)
         durable.write(self._directory / DRAINED, b"")
         if self.life.serves():
-            await self._hold()  # until what it counts last is told
+            await self._handover.hold()  # until what it counts last is told
         self.life.drain()
         left = await self._connections() if self.life.drains() else 0
         if not left:
@@ -294,7 +290,7 @@ class LoadBalancer:
         """How many there are, once no more are accepted; a haproxy that lives and can't be asked may have one."""
         try:
             processes = await self._master.processes()
-            await self._until_stopped(processes.workers)
+            await self._handover.until_stopped(processes.workers)
             rows = [await self._master.statistics(pid) for pid in (*processes.workers, *processes.old)]
         except MasterSilent:
             return int(self.life.drains())
@@ -313,12 +309,12 @@ class LoadBalancer:
         try:
             self._foresee()
             if self.life.serves():
-                held += await self._hold()
-                await self._hand_on_states()
+                held += await self._handover.hold()
+                await self._handover.hand_on_states(self.text().decode(errors="replace"))
             await self.life.reload()
-            await self._until_stopped(held)
+            await self._handover.until_stopped(held)
         except ReloadRefused:
-            self._holds.release(held)
+            self._handover.release(held)
             self.certificates.back()
             if (loaded := self._loaded.configuration()) is not None:
                 durable.write(self._directory / CONFIGURATION, loaded)
@@ -327,36 +323,6 @@ class LoadBalancer:
     def _running(self) -> str | None:
         """What haproxy goes by; C{None} where it doesn't serve."""
         return self._loaded.text() if self.life.serves() else None
-
-    async def _hold(self) -> list[int]:
-        """Keep the worker until it has been heard to the end, where that's possible."""
-        try:
-            return [await self._holds.take()]
-        except NotHeld as e:
-            self.log.info(
-                "{identifier}: what its old worker counts last may be missed: {e}", identifier=self.identifier, e=e
-            )
-            return []
-
-    async def _until_stopped(self, pids: Iterable[int]) -> None:
-        """A worker that is to end is told so a moment later: wait until it accepts nothing more."""
-        deadline = self._reactor.seconds() + STOP_LIMIT
-        for pid in pids:
-            try:
-                while accepts(parse(await self._master.statistics(pid))) and self._reactor.seconds() < deadline:
-                    await deferLater(self._reactor, STOP_LOOK)
-            except MasterSilent:
-                return
-
-    async def _hand_on_states(self) -> None:
-        """What can't be handed on doesn't keep the new configuration back."""
-        path = self._directory / STATES
-        try:
-            states = handed_on(await self._master.states(), self.text().decode(errors="replace"))
-            durable.write(path, states.encode())
-        except (MasterSilent, OSError) as e:
-            path.unlink(missing_ok=True)
-            self.log.warn("{identifier}: members that are down count as up: {e}", identifier=self.identifier, e=e)
 
     def _foresee(self) -> None:
         """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""
