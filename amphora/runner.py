@@ -72,14 +72,26 @@ class Program:
 
     @ivar path: the program's.
     @ivar peer: its own name among haproxy's peers.
+    @ivar prefix: what goes before it on a command line, to have it run where traffic flows.
     """
 
     path: str
     peer: str
+    prefix: tuple[str, ...] = ()
 
     def check(self, configuration: Path) -> tuple[str, ...]:
         """The command line that only checks a configuration."""
-        return (self.path, "-c", "-C", str(configuration.parent), "-f", str(configuration), "-L", self.peer)
+        return (
+            *self.prefix,
+            self.path,
+            "-c",
+            "-C",
+            str(configuration.parent),
+            "-f",
+            str(configuration),
+            "-L",
+            self.peer,
+        )
 
     def serve(self, directory: Path) -> tuple[str, ...]:
         """
@@ -89,7 +101,7 @@ class Program:
         C{-db}: whatever the configuration says of daemons, it stays the process that we started.
         """
         listening = ("-C", str(directory), "-S", f"unix@{SOCKET},mode,600", "-p", str(directory / PID_FILE))
-        return (self.path, "-W", "-db", *listening, "-f", str(directory / CONFIGURATION), "-L", self.peer)
+        return (*self.prefix, self.path, "-W", "-db", *listening, "-f", str(directory / CONFIGURATION), "-L", self.peer)
 
 
 class HaproxyRunner:
