@@ -28,6 +28,8 @@ SYSCTLS: Final = (
     # Controllers say which addresses there are, and nobody else.
     "net.ipv6.conf.default.accept_ra=0",
     "net.ipv6.conf.default.autoconf=0",
+    # What leaves by an interface has an address of that interface.
+    "net.ipv6.conf.default.use_oif_addrs_only=1",
     # Where somebody drops the ICMP that path MTU discovery lives by.
     "net.ipv4.tcp_mtu_probing=1",
     # What members answer to LVS goes on to users; our nftables let nothing else through.

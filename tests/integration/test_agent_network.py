@@ -11,6 +11,7 @@ from tests.integration.agent_namespaces import (
     FIXED,
     FIXED6,
     GATEWAY,
+    GATEWAY6,
     MEMBER_IP,
     MEMBER_IP6,
     MEMBERS,
@@ -19,6 +20,7 @@ from tests.integration.agent_namespaces import (
     REMOTE,
     REMOTE_NET,
     SUBNET,
+    SUBNET6,
     VIP,
     VIP6,
     VIP_MAC,
@@ -71,6 +73,28 @@ class Plugging(NetworkCase):
         self.assertIn("dev eth1", ip("-n", self.traffic, "route", "get", FAR, "from", VIP))
         await self.serve(self.listening())
         self.assertEqual(await self.user(VIP, FAR), "member")
+
+    @run
+    async def test_members_are_asked_in_the_name_of_the_amphora_where_it_has_one_there(self) -> None:
+        await self.start()
+        await self.plug_network()
+        await self.plug_vip()
+        # Of IPv6 the interface has the VIP alone.
+        for far, source in ((FAR, VRRP), (FAR6, VIP6), (MEMBER_IP, FIXED), (MEMBER_IP6, FIXED6)):
+            self.assertIn(f" src {source} ", ip("-n", self.traffic, "route", "get", far))
+
+    @run
+    async def test_a_vip_of_ipv6_may_be_the_first(self) -> None:
+        await self.start()
+        vrrp = "2001:db8:1::5"
+        plugged = await self.plug_vip(VIP6, subnet_cidr=SUBNET6, gateway=GATEWAY6, vrrp_ip=vrrp, additional_vips=[])
+        self.assertEqual(plugged.status, 202)
+        self.assertEqual(self.addresses("eth1"), {f"{vrrp}/64", f"{VIP6}/128"})
+        self.assertIn(f" src {vrrp} ", ip("-n", self.traffic, "route", "get", FAR6))
+        await self.plug_network()
+        await self.serve(self.listening(MEMBER_IP6))
+        for source in (NEAR6, FAR6):
+            self.assertEqual(await self.user(VIP6, source), "member")
 
     @run
     async def test_interfaces_are_found_by_their_addresses(self) -> None:
