@@ -63,6 +63,12 @@ class Plugging(NetworkCase):
         self.assertGreater(details.json["networks"]["eth1"]["network_rx"], 0)
 
     @run
+    async def test_a_namespace_whose_maker_was_killed_is_made_anew(self) -> None:
+        Path(f"/run/netns/{self.traffic}").touch()
+        await self.start()
+        self.assertEqual([each["ifname"] for each in self.links()], ["lo"])
+
+    @run
     async def test_replies_in_the_name_of_the_vip_leave_by_its_interface(self) -> None:
         await self.start()
         await self.plug_vip()
