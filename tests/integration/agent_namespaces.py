@@ -15,7 +15,7 @@ from twisted.web.server import Site
 
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 from tests.integration.agent_process import AMPHORA, HAPROXY, LISTENER, MEMBER, POOL, AgentCase, Answer, real
-from tests.integration.netns import NO_ROOT, browser, cable, inside, ip, make, named
+from tests.integration.netns import browser, cable, inside, ip, make, named, obstacle
 
 VIP_MAC, MEMBER_MAC = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
 VIP, VRRP, GATEWAY, SUBNET = "198.51.100.9", "198.51.100.5", "198.51.100.1", "198.51.100.0/24"
@@ -34,8 +34,7 @@ class NetworkCase(AgentCase):
 
     timeout = 60
     topology = "SINGLE"
-    if os.geteuid() != 0:
-        skip = NO_ROOT
+    skip = obstacle()
 
     def setUp(self) -> None:
         super().setUp()
