@@ -21,6 +21,7 @@ from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
+CREDENTIAL: Final = "agent.pem"  # the agent's certificate and private key
 KNOWN: Final = {
     "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates"),
     "heartbeat": ("receivers", "key", "interval", "envelope"),
@@ -182,7 +183,7 @@ class _Reader:
         return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
-        pem, authority = self._beside("agent.pem"), self._beside("authority.pem")
+        pem, authority = self._beside(CREDENTIAL), self._beside("authority.pem")
         credential = Credential(pem=pem, authority=authority)
         if pem and authority:
             try:

@@ -19,6 +19,7 @@ from twisted.python import usage
 from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
+from amphora.credential import OwnCertificate
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
 from amphora.ledger import Ledger
@@ -145,7 +146,8 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api,)).resource()))
+    own = OwnCertificate(reactor, settings.directory, settings.amphora_id, settings.credential, tls.renew)
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, own)).resource()))
     parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
