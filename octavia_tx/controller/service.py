@@ -17,6 +17,7 @@ from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.chores import Chores
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.housekeeping import Housekeeping
+from octavia_tx.controller.renewal import Renewals
 from octavia_tx.controller.rotation import Rotation
 from octavia_tx.controller.work import ConvergenceSettings, Means, Work
 from octavia_tx.db import leases
@@ -77,7 +78,11 @@ class ControllerService(Service):
         self._available = True
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
-        self._chores: list[Chores] = [Housekeeping(self._means)]
+        renewals = Renewals(self._means).look
+        self._chores: list[Chores] = [
+            Housekeeping(self._means),
+            Chores(reactor, "Renewing amphorae's certificates", (renewals,), lambda: settings.housekeeping),
+        ]
         if certificates is not None:
             look = Rotation(database, certificates).look
             self._chores.append(Chores(reactor, "Looking for new certificates", (look,), lambda: settings.rotation))
