@@ -29,7 +29,7 @@ from octavia_tx.controller.step import Later, OfAmphora
 from octavia_tx.controller.work import Means, Work
 from octavia_tx.db import amphorae, failover, leases
 from octavia_tx.db.transaction import Transaction
-from octavia_tx.errors import AmphoraError, BeingDeleted, NotFound
+from octavia_tx.errors import AmphoraError, BeingDeleted, CloudError, NotFound, OctaviaError
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
 
@@ -83,7 +83,7 @@ class RenewCertificate(OfAmphora):
         amphora = situation.amphora(self.amphora_id)
         try:
             renewed = await _renew(work.means, amphora, lambda: work.recording(self.name))
-        except AmphoraError as error:
+        except (AmphoraError, CloudError) as error:
             raise Later(_kept(amphora, error), work.means.settings.slow_retry) from error
         return evolve(situation.having(renewed), expiring=situation.expiring - {amphora.id})
 
@@ -118,7 +118,7 @@ class Renewals:
             return
         try:
             await _renew(self._means, amphora, self._means.database.transaction)
-        except AmphoraError as error:
+        except (AmphoraError, CloudError) as error:
             _kept(amphora, error)
 
     async def _replace(self, amphora: Amphora) -> None:
@@ -134,7 +134,7 @@ class Renewals:
             pass  # it goes anyway
 
 
-def _kept(amphora: Amphora, error: AmphoraError) -> str:
+def _kept(amphora: Amphora, error: OctaviaError) -> str:
     """Say loudly that an amphora didn't take its new certificate."""
     sentence = f"Amphora {amphora.id} keeps its certificate, which ends at {amphora.cert_expiration}: {error}"
     _log.error("{sentence}", sentence=sentence)
