@@ -7,10 +7,8 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from amphora import durable, ports
 from amphora.certificates import Certificates
@@ -24,6 +22,7 @@ from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
 from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
+from amphora.turns import Turns
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 _machine: Final = build()
@@ -35,7 +34,7 @@ class Absent(Exception):
 
 
 class Invalid(Exception):
-    """haproxy doesn't accept the configuration; the text is its own message."""
+    """haproxy, or keepalived, doesn't accept the configuration; the text is its own message."""
 
 
 def checksum(text: bytes) -> str:
@@ -64,8 +63,6 @@ class LoadBalancer:
     @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
 
-    log = Logger()
-
     def __init__(
         self,
         reactor: Any,
@@ -82,7 +79,7 @@ class LoadBalancer:
         self._program = program
         self._fences = fences
         self._observer = observer
-        self._lock = DeferredLock()
+        self._turns = Turns(f"load balancer {self.identifier}")
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
@@ -221,18 +218,7 @@ class LoadBalancer:
                 self._fences.check(self.identifier, fence)
             return await change()
 
-        done: Deferred[T] = Deferred()
-        work: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(guarded()))
-
-        def tell(result: Any) -> None:
-            if not done.called:
-                done.callback(result)
-            elif isinstance(result, Failure):
-                self.log.failure("a change of {identifier} that nobody waits for", result, identifier=self.identifier)
-
-        # Whoever waits may go; the change is made to its end.
-        work.addBoth(tell)
-        return done
+        return self._turns.take(guarded)
 
     async def _upload(self, text: bytes) -> str:
         is_new = not self._directory.exists()

@@ -22,6 +22,7 @@ from amphora.certificates import tell_where
 from amphora.credential import OwnCertificate
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
+from amphora.keepalived import Keepalived, find
 from amphora.ledger import Ledger
 from amphora.observer import Observation
 from amphora.pull import Pull
@@ -30,6 +31,9 @@ from amphora.renewal import Renewal
 from amphora.runner import Program
 from amphora.settings import Address, BadSettings, Settings, parse, read
 from amphora.site import site
+from amphora.supervision import Keepaliveds
+from amphora.udp_listeners import UdpListeners
+from amphora.vrrp import Vrrp
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 
@@ -137,7 +141,9 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     whole = AgentService(hold(settings.directory))
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
-    heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host)
+    pair, udp = _keepaliveds(reactor, settings.directory)
+    vrrp = Vrrp(pair.place("vrrp"))
+    heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host, vrrp.is_down)
     observation = Observation(reactor, ledger, heartbeats)
     program = Program(settings.haproxy, peer_name(settings.amphora_id))
     tell_where(settings.certificates)
@@ -145,10 +151,20 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
-    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
+    others = UdpListeners(udp)
+    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, vrrp, others)
     own = OwnCertificate(reactor, settings.directory, settings.amphora_id, settings.credential, tls.renew)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api, own)).resource()))
-    parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, own, vrrp, others)).resource()))
+    parts = (Listening(reactor, settings.listen, https), load_balancers, pair, udp, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole
+
+
+def _keepaliveds(reactor: Any, directory: Path) -> tuple[Keepaliveds, Keepaliveds]:
+    """For the VIP of a pair, and for listeners of UDP."""
+    path = find("keepalived")
+    return (
+        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp")),
+        Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check")),
+    )
