@@ -25,8 +25,16 @@ STARTED: Final = "started"  # a file that is there while keepalived shall run
 TERM_LIMIT: Final = 5.0  # seconds; it says farewell to the others of a pair
 LOOK: Final = 60.0  # seconds between looks whether what it says has become too long
 
-# What keepalived tells of and does its work all the same.
-_HARMLESS: Final = re.compile(r"warning\b|^SECURITY VIOLATION\b|^Disabling (track|misc) script\b", re.IGNORECASE).search
+# What keepalived tells of, of OpenStack's texts too, and does its work all the same.
+_HARMLESS: Final = re.compile(
+    r"""
+    \bwarning\b | ^SECURITY\ VIOLATION\b
+    | ^Disabling\ (track|misc)\ script\b  # isn't there
+    | \ has\ no\ real\ servers\ -\ ignoring$  # a pool without members
+    | \ parsed\ invalid\ IP\ gateway\. | \ unknown\ route\ keyword\ gateway$  # so OpenStack calls "via"
+    """,
+    re.IGNORECASE | re.VERBOSE,
+).search
 _BEGUN: Final = "Starting Keepalived v"
 _ENTERING: Final = re.compile(r"\((\S+)\) Entering (\w+) STATE").findall
 _INSTANCE: Final = re.compile(r"^\s*vrrp_instance\s+([^\s{]+)", re.MULTILINE).findall

@@ -161,10 +161,10 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     return whole
 
 
-def _keepaliveds(reactor: Any, directory: Path) -> tuple[Keepaliveds, Keepaliveds]:
-    """For the VIP of a pair, and for listeners of UDP."""
+def _keepaliveds(reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) -> tuple[Keepaliveds, Keepaliveds]:
+    """For the VIP of a pair, and for listeners of UDP. The prefix leads to where their traffic is."""
     path = find("keepalived")
     return (
-        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp")),
-        Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check")),
+        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp", prefix)),
+        Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check", prefix)),
     )

@@ -44,6 +44,9 @@ vrrp_instance pair {{
     virtual_ipaddress {{
         {vip}/24
     }}
+    virtual_routes {{
+        203.0.113.0/24 dev {interface} gateway 198.51.100.2 onlink table 1
+    }}
     track_script {{
         check
     }}
@@ -64,6 +67,14 @@ virtual_server group ipv4 {
             misc_path "/var/lib/octavia/lvs/check/udp_check.sh 198.51.100.10 53"
         }
     }
+}
+virtual_server_group ipv6 {
+    2001:db8::9 53
+}
+virtual_server group ipv6 {
+    lb_algo sh
+    lb_kind NAT
+    protocol UDP
 }
 """
 
@@ -326,7 +337,7 @@ class InNamespace(TestCase):
         pair: Supervised = every.place("vrrp")
         self.addCleanup(pair.remove)
         vrrp = Vrrp(pair)
-        await pair.upload(self.text("198.51.100.9"))  # of which keepalived says that nopreempt makes no sense
+        await pair.upload(self.text("198.51.100.9"))  # of which keepalived says that some makes no sense
         self.assertFalse(vrrp.is_down())
         await pair.start()
         await self.until(lambda: vrrp.topology()["topology_status"] == "MASTER")
