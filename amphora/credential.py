@@ -15,7 +15,7 @@ from twisted.web.iweb import IRequest
 
 from amphora import durable
 from amphora.answers import Route, answer, logged
-from amphora.settings import CREDENTIAL, BadSettings
+from amphora.settings import BadSettings
 from octavia_tx.wire.rest import CREDENTIAL_PATH
 from octavia_tx.wire.tls import Credential, Role, named_by
 
@@ -53,7 +53,7 @@ def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime)
 
 
 def _bad(what: str) -> BadSettings:
-    return BadSettings((f"{CREDENTIAL}: {what}.",))
+    return BadSettings((f"The agent's certificate: {what}.",))
 
 
 def _issued(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
@@ -73,19 +73,20 @@ class OwnCertificate:
     """
     Takes new ones, and has them used for each new connection, to and from the agent. Those that stand are left alone.
 
+    @param path: where the present one lies.
     @param use: called with each.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        directory: Path,
+        path: Path,
         amphora_id: str,
         present: Credential,
         use: Callable[[Credential], None],
     ) -> None:
         self._clock = clock
-        self._path = directory / CREDENTIAL
+        self._path = path
         self._amphora_id = amphora_id
         self._present = present
         self._use = use

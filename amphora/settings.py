@@ -76,6 +76,7 @@ class Settings:
     @ivar directory: where it keeps what it writes.
     @ivar haproxy: path of the program.
     @ivar controllers: URLs of those whom it asks for its configuration.
+    @ivar credential_file: where the agent's own certificate and key lie.
     @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
     """
 
@@ -87,6 +88,7 @@ class Settings:
     controllers: tuple[str, ...]
     certificates: Path | None
     credential: Credential
+    credential_file: Path
 
 
 def read(path: Path, listen: str | None = None, haproxy: str | None = None) -> Settings:
@@ -143,6 +145,7 @@ class _Reader:
             controllers=self._value("controllers", "urls", _urls, []) or (),
             certificates=self._certificates(),
             credential=self._credential(),
+            credential_file=self._path.parent.absolute() / CREDENTIAL,
         )
         if self._problems:
             raise BadSettings(tuple(self._problems))

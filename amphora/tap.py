@@ -33,7 +33,7 @@ from amphora.settings import Address, BadSettings, Settings, parse, read
 from amphora.site import site
 from amphora.supervision import Keepaliveds
 from amphora.udp_listeners import UdpListeners
-from amphora.vrrp import Vrrp
+from amphora.vrrp import SCRIPTS, Vrrp
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 
@@ -153,7 +153,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     others = UdpListeners(udp)
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, vrrp, others)
-    own = OwnCertificate(reactor, settings.directory, settings.amphora_id, settings.credential, tls.renew)
+    own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
     https = TLSMemoryBIOFactory(tls, False, site(application((api, own, vrrp, others)).resource()))
     parts = (Listening(reactor, settings.listen, https), load_balancers, pair, udp, heartbeats, observation, pull)
     for part in parts:
@@ -165,6 +165,6 @@ def _keepaliveds(reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) ->
     """For the VIP of a pair, and for listeners of UDP. The prefix leads to where their traffic is."""
     path = find("keepalived")
     return (
-        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp", prefix)),
+        Keepaliveds(reactor, directory, Keepalived(path, "--vrrp", prefix, SCRIPTS), ("vrrp",)),
         Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check", prefix)),
     )

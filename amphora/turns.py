@@ -1,4 +1,4 @@
-"""One change at a time."""
+"""Changes made one after another, each to its end even when the one who asked for it is gone."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ T = TypeVar("T")
 
 class Turns:
     """
-    Has changes made one after another, each to its end even when the one who asked for it is gone.
+    Whose turn it is to change something.
 
-    @param name: of what is changed, for the log.
+    @param what: is changed, for the log.
     """
 
     log = Logger()
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._lock = DeferredLock()
 
     def take(self, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
         """Make a change when those before are made."""
         done: Deferred[T] = Deferred()
-        work: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(_made(change)))
+
+        async def change_it() -> T:
+            return await change()
+
+        work: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(change_it()))
 
         def tell(result: Any) -> None:
             if not done.called:
                 done.callback(result)
             elif isinstance(result, Failure):
-                self.log.failure("a change of {name} that nobody waits for", result, name=self._name)
+                self.log.failure("a change of {what} that nobody waits for", result, what=self._what)
 
         # Whoever waits may go; the change is made to its end.
         work.addBoth(tell)
         return done
-
-
-async def _made(change: Callable[[], Awaitable[T]]) -> T:
-    return await change()
