@@ -23,6 +23,7 @@ from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
+CREDENTIAL: Final = "agent.pem"  # the agent's certificate and private key
 KNOWN: Final = {
     "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates", "network"),
     "heartbeat": ("receivers", "key", "interval", "envelope"),
@@ -78,6 +79,7 @@ class Settings:
     @ivar directory: where it keeps what it writes.
     @ivar haproxy: path of the program.
     @ivar controllers: URLs of those whom it asks for its configuration.
+    @ivar credential_file: where the agent's own certificate and key lie.
     @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
     """
 
@@ -89,6 +91,7 @@ class Settings:
     controllers: tuple[str, ...]
     certificates: Path | None
     credential: Credential
+    credential_file: Path
     network: NetworkSettings = NetworkSettings()
 
 
@@ -146,6 +149,7 @@ class _Reader:
             controllers=self._value("controllers", "urls", _urls, []) or (),
             certificates=self._certificates(),
             credential=self._credential(),
+            credential_file=self._path.parent.absolute() / CREDENTIAL,
             network=self._network(),
         )
         if self._problems:
@@ -193,7 +197,7 @@ class _Reader:
         return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
-        pem, authority = self._beside("agent.pem"), self._beside("authority.pem")
+        pem, authority = self._beside(CREDENTIAL), self._beside("authority.pem")
         credential = Credential(pem=pem, authority=authority)
         if pem and authority:
             try:
