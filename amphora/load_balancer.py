@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from amphora import durable, ports
+from amphora.alarm import Alarm
 from amphora.certificates import Certificates
 from amphora.fence import Fences
 from amphora.frontends import frontends
@@ -23,7 +24,7 @@ from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
-from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
+from amphora.statistics import Snapshot, connections, is_over, parse, signs, snapshot
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 _machine: Final = build()
@@ -208,6 +209,19 @@ class LoadBalancer:
                     over.append(pid)
         self._handover.release(over)
         return snapshot(self.identifier, runs)
+
+    async def glance(self) -> object:
+        """
+        Something that differs when a listener has become full, or isn't any more, and mostly when a member's state has
+        changed. It costs little, however many members there are.
+
+        @raise MasterSilent: see L{snapshot}.
+        """
+        return signs(parse(await self._master.fronts())) if self.life.serves() else None
+
+    def alarm(self, ring: Callable[[], None]) -> Alarm:
+        """Where its haproxy tells at once that something has happened."""
+        return Alarm(self._reactor, self._directory, ring)
 
     def alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
         """

@@ -98,6 +98,16 @@ def member_status(row: Row) -> str | None:
     return word if word in _EXACT else None
 
 
+def signs(rows: Iterable[Row]) -> object:
+    """Of frontends, whether they are full; of backends, how many servers they have, and how often one went down."""
+    return frozenset(
+        (row["pxname"], _is_full(row))
+        if row["svname"] == FRONTEND
+        else (row["pxname"], row["act"], row["bck"], row["chkdown"])
+        for row in rows
+    )
+
+
 def accepts(rows: Iterable[Row]) -> bool:
     """Whether a worker still accepts connections."""
     return any(row["status"] != _STOPPED for row in rows if row["svname"] == FRONTEND)

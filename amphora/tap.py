@@ -20,13 +20,14 @@ from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
 from amphora.fetch import Fetch
-from amphora.heartbeat import Heartbeats, sealer
+from amphora.heartbeat import Heartbeats
 from amphora.ledger import Ledger
 from amphora.observer import Observation
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
+from amphora.sealing import sealer
 from amphora.settings import Address, BadSettings, Settings, parse, read
 from amphora.site import site
 from octavia_tx.wire.rest import peer_name
