@@ -165,25 +165,35 @@ class LoadBalancer:
         """
         return self.alone(fence, lambda: self._run(self._stop))
 
-    def remove(self, fence: int | None) -> Deferred[None]:
+    def remove(self, fence: int | None, since: Mapping[str, int] | None = None) -> Deferred[None]:
         """
         End haproxy and forget the load balancer. There's none: no error.
 
+        @param since: see L{Fences.check}.
         @raise StaleFence: a newer controller was here.
+        @raise Overtaken: see L{Fences.check}.
         """
-        return self.alone(fence, self._remove)
+        return self.alone(fence, self._remove, since)
 
-    def apply(self, text: bytes, fence: int | None, certificates: Mapping[str, bytes]) -> Deferred[None]:
+    def apply(
+        self,
+        text: bytes,
+        fence: int | None,
+        certificates: Mapping[str, bytes],
+        since: Mapping[str, int] | None = None,
+    ) -> Deferred[None]:
         """
         Make haproxy run this configuration with these certificates, unless it does already.
 
+        @param since: see L{Fences.check}.
+        @raise Overtaken: see L{Fences.check}.
         @raise NoMemory: there are certificates, and no place for them.
         @raise Invalid: see L{upload}.
         @raise ReloadRefused: see L{reload}.
         @raise StartFailed: see L{start}.
         @raise StaleFence: a newer controller was here.
         """
-        return self.alone(fence, lambda: self._apply(text, certificates))
+        return self.alone(fence, lambda: self._apply(text, certificates), since)
 
     def revive(self) -> Deferred[None]:
         """At the agent's start: adopt the haproxy that an earlier agent left, or start it anew."""
@@ -223,7 +233,9 @@ class LoadBalancer:
         """Where its haproxy tells at once that something has happened."""
         return Alarm(self._reactor, self._directory, ring)
 
-    def alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
+    def alone(
+        self, fence: int | None, change: Callable[[], Awaitable[T]], since: Mapping[str, int] | None = None
+    ) -> Deferred[T]:
         """
         Make a change when those before are made.
 
@@ -232,7 +244,7 @@ class LoadBalancer:
 
         async def guarded() -> T:
             if fence is not None:
-                self._fences.check(self.identifier, fence)
+                self._fences.check(self.identifier, fence, since)
             return await change()
 
         done: Deferred[T] = Deferred()

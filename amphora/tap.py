@@ -144,6 +144,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
+    heartbeats.on_notice = pull.notice
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
     https = TLSMemoryBIOFactory(tls, False, site(application((api,)).resource()))
