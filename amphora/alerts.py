@@ -1,5 +1,6 @@
 """
-Statuses that changed, told until a receiver says that they are in the database, or until they have changed again.
+Statuses that changed, and last words of haproxy's runs that ended: told until a receiver says that they are in the
+database, or until they have changed again.
 
 The receivers' answers may be lost, late, or in another order than what they answer. So it is remembered which report
 told what: an answer settles a status only if its report was made after the status became what it is now.
@@ -8,31 +9,40 @@ told what: an answer settles a status only if its report was made after the stat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from amphora.ledger import Ledger
+from amphora.ledger import Ledger, Run
 from amphora.sealing import OwnSealer
 from amphora.settings import Address
-from octavia_tx.wire.heartbeat import ListenerReport, MemberReport, Report
+from octavia_tx.wire.heartbeat import Counters, ListenerReport, MemberReport, Report
 
 FIRST_DELAY: Final = 0.2  # seconds until an alert is repeated; each further time is twice as long
 LAST_DELAY: Final = 5.0
 _TOLD_LIMIT: Final = 512  # reports whose answers are still waited for
 
-# A pool's id, or an empty word for what is in none; and the thing's own id.
-Thing = tuple[str, str]
-_RUNS: Final = "runs"
+# What it is, its id, and whatever else it takes to name it: a member's pool, or the epoch of a listener's run.
+Thing = tuple[str, str, str]
+_LOAD_BALANCER, _LISTENER, _RUN, _MEMBER = "load balancer", "listener", "run", "member"
+Word = str | Counters
 
 
-def words(report: Report) -> dict[Thing, str]:
-    """A word for each thing whose status a report tells."""
-    members = {(m.pool_id, m.member_id): m.status for m in report.members}
-    listeners = {("", r.listener_id): r.status for r in report.listeners}
-    return members | listeners | {("", i): _RUNS for i in report.load_balancers}
+def words(report: Report) -> dict[Thing, Word]:
+    """A word for each thing whose status a report tells; of runs, their counters."""
+    said: dict[Thing, Word] = {(_LOAD_BALANCER, i, ""): "" for i in report.load_balancers}
+    said |= {(_LISTENER, r.listener_id, ""): r.status for r in report.listeners}
+    said |= {(_MEMBER, m.member_id, m.pool_id): m.status for m in report.members}
+    return said | {(_RUN, r.listener_id, c.epoch): c for r in report.listeners for c in r.counters}
+
+
+def news(ledger: Ledger) -> dict[Thing, Word]:
+    """What is told without being asked: statuses as they are, and runs that ended."""
+    report = ledger.report()
+    statuses = evolve(report, listeners=tuple(evolve(r, counters=()) for r in report.listeners))
+    return words(statuses) | {(_RUN, *run): counters for run, counters in ledger.finished().items()}
 
 
 @define
@@ -45,33 +55,38 @@ class Unsettled:
     @ivar _told: what each of the latest reports said.
     """
 
-    _words: dict[Thing, str] = field(factory=dict)
+    _words: dict[Thing, Word] = field(factory=dict)
     _since: dict[Thing, int] = field(factory=dict)
-    _told: dict[int, Mapping[Thing, str]] = field(factory=dict)
+    _told: dict[int, Mapping[Thing, Word]] = field(factory=dict)
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def update(self, now: Mapping[Thing, str], sequence: int) -> bool:
+    def update(self, now: Mapping[Thing, Word], sequence: int) -> bool:
         """
         Take note of what is so now; whether that is news.
 
         @param sequence: of the next report.
         """
-        news = [thing for thing, word in now.items() if self._words.get(thing) != word]
+        new = [thing for thing, word in now.items() if self._words.get(thing) != word]
         self._words = dict(now)
         self._since = {thing: since for thing, since in self._since.items() if thing in now}
-        self._since.update(dict.fromkeys(news, sequence))
-        return bool(news)
+        self._since.update(dict.fromkeys(new, sequence))
+        return bool(new)
 
     def report(self) -> Report:
-        """What isn't settled."""
-        things = sorted(thing for thing in self._since if thing[0])
-        alone = {i: self._words["", i] for pool, i in self._since if not pool}
+        """What isn't settled. A listener's runs are told together with its status."""
+        due: dict[str, list[Thing]] = {}
+        for thing in sorted(self._since, key=lambda thing: (thing[2], thing[1])):  # members by their pools
+            due.setdefault(thing[0], []).append(thing)
+        runs: dict[str, list[Any]] = {i: [] for _, i, _ in due.get(_LISTENER, ())}
+        for thing in due.get(_RUN, ()):
+            runs.setdefault(thing[1], []).append(self._words[thing])
+        listeners = [(i, self._words.get((_LISTENER, i, "")), tuple(counters)) for i, counters in runs.items()]
         return Report(
-            tuple(ListenerReport(i, word, ()) for i, word in alone.items() if word != _RUNS),
-            tuple(MemberReport(*thing, self._words[thing]) for thing in things),
-            tuple(i for i, word in alone.items() if word == _RUNS),
+            tuple(ListenerReport(i, str(word), counters) for i, word, counters in listeners if word is not None),
+            tuple(MemberReport(pool, i, str(self._words[kind, i, pool])) for kind, i, pool in due.get(_MEMBER, ())),
+            tuple(i for _, i, _ in due.get(_LOAD_BALANCER, ())),
         )
 
     def told(self, sequence: int, report: Report) -> None:
@@ -80,6 +95,10 @@ class Unsettled:
         while len(self._told) > _TOLD_LIMIT:
             del self._told[next(iter(self._told))]
 
+    def runs(self) -> tuple[Run, ...]:
+        """Those whose last words are settled."""
+        return tuple((i, epoch) for kind, i, epoch in self._words.keys() - self._since.keys() if kind == _RUN)
+
     def answered(self, sequence: int, following: int) -> bool:
         """
         What this report said is in the database now. Whether that makes anything news that was settled: another
@@ -87,15 +106,15 @@ class Unsettled:
 
         @param following: the sequence of the next report.
         """
-        news = False
+        older = False
         for thing, word in self._told.pop(sequence, {}).items():
             if word == self._words.get(thing):
                 if sequence >= self._since.get(thing, sequence):
                     self._since.pop(thing, None)
             elif thing in self._words and thing not in self._since:
                 self._since[thing] = following
-                news = True
-        return news
+                older = True
+        return older
 
 
 class Alerts:
@@ -128,7 +147,7 @@ class Alerts:
 
     def look(self) -> None:
         """Tell what has changed, if anything has."""
-        if self._unsettled.update(words(self._ledger.report()), self._sealer.sequence + 1):
+        if self._unsettled.update(news(self._ledger), self._sealer.sequence + 1):
             self._begin()
 
     def answered(self, sequence: int) -> None:
@@ -136,7 +155,10 @@ class Alerts:
         if self._unheard:
             self.log.info("Receivers answer again")
         self._unheard = False
-        if self._unsettled.answered(sequence, self._sealer.sequence + 1):
+        older = self._unsettled.answered(sequence, self._sealer.sequence + 1)
+        for run in self._unsettled.runs():
+            self._ledger.settled(run)
+        if older:
             self._begin()
         elif not self._unsettled:
             self.stop()

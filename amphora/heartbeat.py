@@ -122,7 +122,8 @@ class Heartbeats(Service):
             report = self._ledger.report()
             self._said = statuses(report)
             datagrams = self._sealer.seal(report, self._ledger)
-            self._ledger.reported(report)
+            if self._alerts is None:
+                self._ledger.reported(report)
             for receiver in receivers:
                 self._send(receiver, datagrams)
         except Exception:  # noqa: BLE001 - a boundary: whatever is wrong with this heartbeat, the next must be tried

@@ -7,6 +7,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 from amphora import durable, ports
 from amphora.alarm import Alarm
 from amphora.certificates import Certificates
+from amphora.counted import Counted
 from amphora.fence import Fences
 from amphora.frontends import frontends
 from amphora.handover import Handover
@@ -62,6 +64,7 @@ class LoadBalancer:
 
     @ivar identifier: its id.
     @ivar life: its haproxy.
+    @ivar counted: what it counted last, for the agents to come.
     @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
 
@@ -84,6 +87,8 @@ class LoadBalancer:
         self._fences = fences
         self._observer = observer
         self._lock = DeferredLock()
+        self._over: list[int] = []
+        self.counted = Counted(directory)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
@@ -209,16 +214,19 @@ class LoadBalancer:
             return None
         Log(self._directory).shorten()
         processes = await self._master.processes()
+        # What these count last was told when it was looked at last.
+        self._handover.release(self._over)
+        self._over = []
         runs = []
-        over = []
+        over = set()
         for pid in (*processes.workers, *processes.old):
             if (identity := identify(pid)) is not None:
                 rows = parse(await self._master.statistics(pid))
                 runs.append((epoch(identity), pid in processes.workers, rows))
                 if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
-                    over.append(pid)
-        self._handover.release(over)
-        return snapshot(self.identifier, runs)
+                    self._over.append(pid)
+                    over.add(epoch(identity))
+        return evolve(snapshot(self.identifier, runs), over=frozenset(over))
 
     async def glance(self) -> object:
         """

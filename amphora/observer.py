@@ -159,6 +159,7 @@ class Observation(Service):
         identifier = load_balancer.identifier
         if identifier not in self._watches:
             self._watches[identifier] = Watch(self._reactor, load_balancer, self._look)
+            self._ledger.restore(identifier, load_balancer.counted.read())
         return self._watches[identifier]
 
     def _round(self) -> None:
@@ -171,6 +172,9 @@ class Observation(Service):
             snapshot = await load_balancer.snapshot()
         except MasterSilent:
             return  # busy, for instance reloading: what was seen before holds
-        if load_balancer.identifier in self._watches:
-            self._ledger.record(load_balancer.identifier, snapshot)
+        identifier = load_balancer.identifier
+        if identifier in self._watches:
+            self._ledger.record(identifier, snapshot)
+            if load_balancer.exists:
+                load_balancer.counted.write(self._ledger.kept(identifier))
             self._heartbeats.beat_if_changed()

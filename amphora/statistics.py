@@ -30,6 +30,7 @@ class Snapshot:
     @ivar members: what is known of each, once for each pool.
     @ivar unchecked: pool and member of those whose first check by this worker hasn't been made.
     @ivar pool_listeners: by pool's id, a listener that uses it.
+    @ivar over: epochs of workers whose counters are final.
     """
 
     load_balancer_id: str
@@ -38,6 +39,11 @@ class Snapshot:
     members: tuple[MemberReport, ...] = ()
     unchecked: tuple[tuple[str, str], ...] = ()
     pool_listeners: Mapping[str, str] = field(factory=dict)
+    over: frozenset[str] = frozenset()
+
+    def epochs(self) -> frozenset[str]:
+        """Of all workers."""
+        return frozenset(c.epoch for all_of in self.counters.values() for c in all_of)
 
 
 def parse(text: str) -> tuple[Row, ...]:

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from amphora.alerts import FIRST_DELAY, LAST_DELAY, Alerts, words
+from amphora.alerts import FIRST_DELAY, LAST_DELAY, Alerts, news, words
 from amphora.heartbeat import Heartbeats
 from amphora.ledger import Ledger
 from amphora.sealing import ANSWER_LIMIT, sealer
@@ -210,7 +210,7 @@ class Alerting(HeartbeatCase):
     def test_all_is_told_at_the_start_since_nobody_knows_what_was_settled_before(self) -> None:
         self.start(FIRST).beat_if_changed()
         ((_to, _header, report),) = self.alerts()
-        self.assertEqual(words(report), words(self.ledger.report()))
+        self.assertEqual(words(report), news(self.ledger))
 
     def test_it_is_repeated_less_and_less_often_until_it_is_acknowledged(self) -> None:
         service = self.begin(FIRST)
@@ -275,6 +275,26 @@ class Alerting(HeartbeatCase):
         self.assertEqual(self.told()[-1], (FIRST, "UP"))
         self.settle()
         self.assertTrue(self.silent())
+
+    def test_last_words_of_a_run_are_told_until_they_are_acknowledged(self) -> None:
+        service = self.begin(FIRST)
+        self.ledger.record(LB, runs(("2", 0)))
+        service.beat_if_changed()
+        self.reactor.advance(FIRST_DELAY)
+        last = [[c.total_connections for li in report.listeners for c in li.counters] for *_, report in self.alerts()]
+        self.assertEqual(last, [[7], [7]])
+        self.assertEqual(len(self.ledger.finished()), 1)
+        self.settle()
+        self.assertEqual(len(self.ledger.finished()), 0)
+        service.beat_if_changed()
+        self.assertTrue(self.silent())
+
+    def test_last_words_are_not_lost_while_heartbeats_go_on_without_answers(self) -> None:
+        service = self.begin(FIRST)
+        self.ledger.record(LB, runs(("2", 0)))
+        service.beat_if_changed()
+        self.reactor.pump([1.0] * 3600)
+        self.assertEqual(len(self.ledger.finished()), 1)
 
     def test_what_is_gone_is_not_told_any_more(self) -> None:
         service = self.begin(FIRST)
