@@ -25,6 +25,18 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
+def replace(path: Path, content: bytes) -> None:
+    """
+    As L{write}, but only atomically: when the power fails, there may be an old or an empty file.
+
+    @raise OSError: it can't be written; the file is as it was.
+    """
+    draft = path.with_name(path.name + TEMPORARY)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    draft.replace(path)
+
+
 def write_draft(path: Path, content: bytes) -> Path:
     """
     Write the content beside the file that it may become, and make it durable there.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from amphora import durable
@@ -14,6 +16,10 @@ class StaleFence(Exception):
         super().__init__(f"Number {given} is lower than {seen}, the highest seen.")
 
 
+class Overtaken(Exception):
+    """What a controller wants was asked for before another change was made, and may be older than that."""
+
+
 class Fences:
     """
     The numbers, one file each, apart from the load balancers' own files: they outlive a deletion.
@@ -24,6 +30,11 @@ class Fences:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._seen: dict[str, int] = {}
+        self._changes: Counter[str] = Counter()
+
+    def changes(self) -> Mapping[str, int]:
+        """How many numbers were accepted so far, by load balancer; not mentioned: none."""
+        return self._changes.copy()
 
     def seen(self, load_balancer_id: str) -> int:
         """The highest number seen; 0 where none was."""
@@ -34,12 +45,16 @@ class Fences:
                 return 0
         return self._seen[load_balancer_id]
 
-    def check(self, load_balancer_id: str, number: int) -> None:
+    def check(self, load_balancer_id: str, number: int, since: Mapping[str, int] | None = None) -> None:
         """
         Accept a number, and remember it before anything is done in its name.
 
+        @param since: the L{changes} when it was asked for; C{None}: it was asked for just now.
         @raise StaleFence: a higher one was seen.
+        @raise Overtaken: another one was accepted since, be it the same.
         """
+        if since is not None and self._changes[load_balancer_id] != since.get(load_balancer_id, 0):
+            raise Overtaken(load_balancer_id)
         seen = self.seen(load_balancer_id)
         if number < seen:
             raise StaleFence(number, seen)
@@ -47,3 +62,4 @@ class Fences:
             durable.make_directory(self._directory)
             durable.write(self._directory / load_balancer_id, str(number).encode())
             self._seen[load_balancer_id] = number
+        self._changes[load_balancer_id] += 1

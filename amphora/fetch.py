@@ -1,4 +1,4 @@
-"""A GET over mutual TLS, with little: C{twisted.web.client} would take memory that the agent shall not have."""
+"""A request over mutual TLS, with little: C{twisted.web.client} would take memory that the agent shall not have."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def read(received: bytes) -> tuple[int, bytes]:
     return int(words[1]), body
 
 
-class _Get(Protocol):
+class _Exchange(Protocol):
     """One request by HTTP/1.0: the answer ends with the connection."""
 
     transport: Any
 
-    def __init__(self, url: SplitResult, answer: Deferred[bytes]) -> None:
+    def __init__(self, method: str, url: SplitResult, answer: Deferred[bytes]) -> None:
+        self._method = method
         self._url = url
         self._answer = answer
         self._received = bytearray()
 
     def connectionMade(self) -> None:
-        self.transport.write(
-            f"GET {self._url.path or '/'} HTTP/1.0\r\nHost: {self._url.netloc}\r\n\r\n".encode("ascii")
-        )
+        head = f"{self._method} {self._url.path or '/'} HTTP/1.0", f"Host: {self._url.netloc}", "Content-Length: 0"
+        self.transport.write("".join(f"{line}\r\n" for line in (*head, "")).encode("ascii"))
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
@@ -69,14 +69,14 @@ class _Get(Protocol):
             self._answer.errback(NoAnswer(f"it hung up: {reason.getErrorMessage()}"))
 
 
-class _Gets(Factory[_Get]):
+class _Exchanges(Factory[_Exchange]):
     noisy = False
 
-    def __init__(self, get: _Get) -> None:
-        self._get = get
+    def __init__(self, exchange: _Exchange) -> None:
+        self._made = exchange
 
-    def buildProtocol(self, addr: object) -> _Get:
-        return self._get
+    def buildProtocol(self, addr: object) -> _Exchange:
+        return self._made
 
 
 class Fetch:
@@ -86,29 +86,29 @@ class Fetch:
         self._reactor = reactor
         self._tls = tls
 
-    async def __call__(self, url: str) -> tuple[int, bytes]:
+    async def __call__(self, url: str, method: str = "GET") -> tuple[int, bytes]:
         """
-        Status and body.
+        Status and body of the answer to a request without a body.
 
         @raise NoAnswer: no connection, not the peer that we want, or no complete answer in time.
         """
-        asked = Deferred.fromCoroutine(self._exchange(urlsplit(url)))
+        asked = Deferred.fromCoroutine(self._exchange(method, urlsplit(url)))
         try:
             return await asked.addTimeout(PATIENCE, self._reactor)
         except TimeoutError as e:
             raise NoAnswer(f"no answer within {PATIENCE:g} s") from e
 
-    async def _exchange(self, url: SplitResult) -> tuple[int, bytes]:
+    async def _exchange(self, method: str, url: SplitResult) -> tuple[int, bytes]:
         answer: Deferred[bytes] = Deferred()
-        get = _Get(url, answer)
+        exchange = _Exchange(method, url, answer)
         try:
-            await wrapClientTLS(self._tls, self._endpoint(url)).connect(_Gets(get))
+            await wrapClientTLS(self._tls, self._endpoint(url)).connect(_Exchanges(exchange))
         except Exception as e:  # noqa: BLE001 - a boundary: what names, sockets and TLS may raise is open-ended
             raise NoAnswer(f"no connection: {type(e).__name__}: {e}") from e
         try:
             return read(await answer)
         finally:
-            get.transport.abortConnection()
+            exchange.transport.abortConnection()
 
     def _endpoint(self, url: SplitResult) -> IStreamClientEndpoint:
         host, port = url.hostname or "", url.port or 443

@@ -1,92 +1,34 @@
-"""Heartbeats by UDP: what the amphora knows, every few seconds, and at once when a status has changed."""
+"""Heartbeats by UDP: what the amphora knows, every few seconds; and at once what has changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from itertools import cycle, islice
-from typing import Any, Final, Protocol
-from uuid import uuid4
+from itertools import cycle
+from typing import Any
 
-from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.error import MessageLengthError
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from amphora.alerts import Alerts
 from amphora.ledger import Ledger, statuses
+from amphora.sealing import OwnSealer, Sealer, sealer
 from amphora.settings import Address, Heartbeat, Settings
-from octavia_tx.wire import envelope, heartbeat, openstack
-from octavia_tx.wire.heartbeat import Counters, ListenerReport, Report
-
-_KNOWN_LIMIT: Final = 10_000
+from octavia_tx.wire.envelope import Kind
 
 
-class Sealer(Protocol):
-    """Makes datagrams of reports."""
+class _Ear(DatagramProtocol):
+    """Where receivers' answers come in."""
 
-    repeatable: bool
-    """Whether the same may be told to several receivers of one system."""
+    def __init__(self, heard: Callable[[bytes], None]) -> None:
+        self._heard = heard
 
-    def seal(self, report: Report, ledger: Ledger) -> tuple[bytes, ...]:
-        """The datagrams that say it."""
-
-
-@define
-class OwnSealer:
-    """Our envelope: absolute counters, several small datagrams."""
-
-    amphora_id: str
-    key: bytes = field(repr=False)
-    clock: IReactorTime
-    boot_id: str = field(factory=lambda: str(uuid4()))
-    sequence: int = 0
-    repeatable: bool = True
-
-    def seal(self, report: Report, ledger: Ledger) -> tuple[bytes, ...]:
-        """See L{Sealer.seal}."""
-        return tuple(self._seal(body) for body in heartbeat.split(report, envelope.BODY_LIMIT))
-
-    def _seal(self, body: bytes) -> bytes:
-        self.sequence += 1
-        header = envelope.Header(self.amphora_id, self.boot_id, self.sequence, self.clock.seconds())
-        return envelope.seal(self.key, header, body)
-
-
-@define
-class OpenStackSealer:
-    """OpenStack's envelope: differences since the datagram before, all in one."""
-
-    amphora_id: str
-    key: bytes = field(repr=False)
-    sequence: int = 0
-    repeatable: bool = False
-    _told: dict[tuple[str, str], Counters] = field(factory=dict)
-
-    def seal(self, report: Report, ledger: Ledger) -> tuple[bytes, ...]:
-        """See L{Sealer.seal}."""
-        earlier = Report(tuple(ListenerReport(i, "OPEN", (c,)) for (i, _epoch), c in self._told.items()))
-        said = openstack.differences(earlier, report)
-        self.sequence += 1
-        datagram = openstack.seal(self.key, self.amphora_id, self.sequence, said, ledger.pool_listeners())
-        for listener in report.listeners:
-            for counters in listener.counters:
-                key = listener.listener_id, counters.epoch
-                self._told.pop(key, None)
-                self._told[key] = counters
-        for key in list(islice(self._told, max(0, len(self._told) - _KNOWN_LIMIT))):
-            del self._told[key]
-        return (datagram,)
-
-
-def sealer(amphora_id: str, settings: Heartbeat, clock: IReactorTime) -> Sealer:
-    """The one that the settings ask for."""
-    if settings.envelope == "openstack":
-        return OpenStackSealer(amphora_id, settings.key)
-    return OwnSealer(amphora_id, settings.key, clock)
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._heard(datagram)
 
 
 class Heartbeats(Service):
@@ -95,6 +37,7 @@ class Heartbeats(Service):
 
     @param interface: the address from which they are sent; empty: the system chooses.
     @param silent: whether the amphora shall count as dead now.
+    @ivar on_notice: called when a receiver says that work is waiting.
     """
 
     log = Logger()
@@ -118,6 +61,9 @@ class Heartbeats(Service):
         self._ports: dict[int, Any] = {}
         self._said: object = None
         self._unreachable: set[Address] = set()
+        self._alerts: Alerts | None = None
+        self._noticed = 0
+        self.on_notice: Callable[[], None] = lambda: None
         self._loop = LoopingCall(self.beat)
         self._loop.clock = reactor
 
@@ -129,7 +75,10 @@ class Heartbeats(Service):
     def _begin(self) -> None:
         families = {ip_address(r.host).version for r in self._settings.receivers}
         for version in families:
-            self._ports[version] = self._reactor.listenUDP(0, DatagramProtocol(), interface=self._from(version))
+            self._ports[version] = self._reactor.listenUDP(0, _Ear(self._heard), interface=self._from(version))
+        if isinstance(self._sealer, OwnSealer):
+            receivers = self._settings.receivers
+            self._alerts = Alerts(self._reactor, self._sealer, self._ledger, receivers, self._send)
         self._loop.start(self._settings.interval)
 
     def stopService(self) -> Deferred[None]:
@@ -145,6 +94,7 @@ class Heartbeats(Service):
         await self._end()
         if (heartbeat.key, heartbeat.envelope) != (before.key, before.envelope):
             self._sealer = sealer(settings.amphora_id, heartbeat, self._reactor)
+            self._noticed = 0
         self._settings = heartbeat
         self._turns = cycle(heartbeat.receivers)
         self._unreachable.clear()
@@ -154,6 +104,9 @@ class Heartbeats(Service):
     async def _end(self) -> None:
         if self._loop.running:
             self._loop.stop()
+        alerts, self._alerts = self._alerts, None
+        if alerts is not None:
+            alerts.stop()
         ports, self._ports = self._ports, {}
         for port in ports.values():
             await port.stopListening()
@@ -163,8 +116,10 @@ class Heartbeats(Service):
         self._tell((next(self._turns),))
 
     def beat_if_changed(self) -> None:
-        """Tell all receivers when a status is another than the one told last."""
-        if self.running and statuses(self._ledger.report()) != self._said:
+        """Tell of statuses that changed."""
+        if self._alerts is not None:
+            self._alerts.look()
+        elif self.running and statuses(self._ledger.report()) != self._said:
             self.beat_at_once()
 
     def beat_at_once(self) -> None:
@@ -179,13 +134,28 @@ class Heartbeats(Service):
             report = self._ledger.report()
             self._said = statuses(report)
             datagrams = self._sealer.seal(report, self._ledger)
-            self._ledger.reported(report)
+            if self._alerts is None:
+                self._ledger.reported(report)
             for receiver in receivers:
                 self._send(receiver, datagrams)
         except Exception:  # noqa: BLE001 - a boundary: whatever is wrong with this heartbeat, the next must be tried
             self.log.failure("a heartbeat couldn't be sent")
 
+    def _heard(self, datagram: bytes) -> None:
+        """A receiver's answer to one of our reports, or something that isn't believed; one that came before is that."""
+        sealed = self._sealer
+        answer = sealed.answered(datagram) if isinstance(sealed, OwnSealer) else None
+        if answer is None:
+            return
+        if answer.kind is Kind.ACKNOWLEDGEMENT and self._alerts is not None:
+            self._alerts.answered(answer.sequence)
+        elif answer.kind is Kind.NOTICE and answer.sequence > self._noticed:
+            self._noticed = answer.sequence
+            self.on_notice()
+
     def _send(self, receiver: Address, datagrams: tuple[bytes, ...]) -> None:
+        if self._silent():
+            return  # neither are alerts sent then: whatever it says counts as a sign of life
         transport = self._ports[ip_address(receiver.host).version]
         try:
             for datagram in datagrams:

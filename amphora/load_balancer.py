@@ -7,11 +7,14 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 
 from amphora import durable, ports
+from amphora.alarm import Alarm
 from amphora.certificates import Certificates
+from amphora.counted import Counted
 from amphora.fence import Fences
 from amphora.frontends import frontends
 from amphora.handover import Handover
@@ -21,7 +24,7 @@ from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
-from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
+from amphora.statistics import Snapshot, connections, is_over, parse, signs, snapshot
 from amphora.turns import Turns
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
@@ -60,6 +63,7 @@ class LoadBalancer:
 
     @ivar identifier: its id.
     @ivar life: its haproxy.
+    @ivar counted: what it counted last, for the agents to come.
     @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
 
@@ -80,6 +84,8 @@ class LoadBalancer:
         self._fences = fences
         self._observer = observer
         self._turns = Turns(self.identifier)
+        self._over: list[int] = []
+        self.counted = Counted(directory)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
@@ -161,25 +167,35 @@ class LoadBalancer:
         """
         return self.alone(fence, lambda: self._run(self._stop))
 
-    def remove(self, fence: int | None) -> Deferred[None]:
+    def remove(self, fence: int | None, since: Mapping[str, int] | None = None) -> Deferred[None]:
         """
         End haproxy and forget the load balancer. There's none: no error.
 
+        @param since: see L{Fences.check}.
         @raise StaleFence: a newer controller was here.
+        @raise Overtaken: see L{Fences.check}.
         """
-        return self.alone(fence, self._remove)
+        return self.alone(fence, self._remove, since)
 
-    def apply(self, text: bytes, fence: int | None, certificates: Mapping[str, bytes]) -> Deferred[None]:
+    def apply(
+        self,
+        text: bytes,
+        fence: int | None,
+        certificates: Mapping[str, bytes],
+        since: Mapping[str, int] | None = None,
+    ) -> Deferred[None]:
         """
         Make haproxy run this configuration with these certificates, unless it does already.
 
+        @param since: see L{Fences.check}.
+        @raise Overtaken: see L{Fences.check}.
         @raise NoMemory: there are certificates, and no place for them.
         @raise Invalid: see L{upload}.
         @raise ReloadRefused: see L{reload}.
         @raise StartFailed: see L{start}.
         @raise StaleFence: a newer controller was here.
         """
-        return self.alone(fence, lambda: self._apply(text, certificates))
+        return self.alone(fence, lambda: self._apply(text, certificates), since)
 
     def revive(self) -> Deferred[None]:
         """At the agent's start: adopt the haproxy that an earlier agent left, or start it anew."""
@@ -195,18 +211,36 @@ class LoadBalancer:
             return None
         Log(self._directory).shorten()
         processes = await self._master.processes()
+        # What these count last was told when it was looked at last.
+        self._handover.release(self._over)
+        self._over = []
         runs = []
-        over = []
+        over = set()
         for pid in (*processes.workers, *processes.old):
             if (identity := identify(pid)) is not None:
                 rows = parse(await self._master.statistics(pid))
                 runs.append((epoch(identity), pid in processes.workers, rows))
                 if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
-                    over.append(pid)
-        self._handover.release(over)
-        return snapshot(self.identifier, runs)
+                    self._over.append(pid)
+                    over.add(epoch(identity))
+        return evolve(snapshot(self.identifier, runs), over=frozenset(over))
 
-    def alone(self, fence: int | None, change: Callable[[], Awaitable[T]]) -> Deferred[T]:
+    async def glance(self) -> object:
+        """
+        Something that differs when a listener has become full, or isn't any more, and mostly when a member's state has
+        changed. It costs little, however many members there are.
+
+        @raise MasterSilent: see L{snapshot}.
+        """
+        return signs(parse(await self._master.fronts())) if self.life.serves() else None
+
+    def alarm(self, ring: Callable[[], None]) -> Alarm:
+        """Where its haproxy tells at once that something has happened."""
+        return Alarm(self._reactor, self._directory, ring)
+
+    def alone(
+        self, fence: int | None, change: Callable[[], Awaitable[T]], since: Mapping[str, int] | None = None
+    ) -> Deferred[T]:
         """
         Make a change when those before are made.
 
@@ -215,7 +249,7 @@ class LoadBalancer:
 
         async def guarded() -> T:
             if fence is not None:
-                self._fences.check(self.identifier, fence)
+                self._fences.check(self.identifier, fence, since)
             return await change()
 
         return self._turns.take(guarded)

@@ -158,6 +158,14 @@ class Master:
         """
         return await self.ask(f"@!{worker} show stat -1 5 -1")
 
+    async def fronts(self) -> str:
+        """
+        What the worker that accepts connections counts for its frontends and backends, without their servers, as CSV.
+
+        @raise MasterSilent: see L{ask}.
+        """
+        return await self.ask("@1 show stat -1 3 -1")
+
     async def states(self) -> str:
         """
         What the worker that accepts connections thinks of its servers, as haproxy can load it again.

@@ -1,11 +1,18 @@
-"""Looks at each load balancer's haproxy once a second, and around each change."""
+"""
+Looks at each load balancer's haproxy: once a second, around each change, and at once when there's a sign of one.
+
+Signs are a line of haproxy's log, which comes when a server's state changes, and another answer to a glance: the fronts
+and backs alone, a few times a second, which tells listeners that are full, and stands in where nothing is logged.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -14,67 +21,160 @@ from amphora.ledger import Ledger
 from amphora.load_balancer import LoadBalancer
 from amphora.master import MasterSilent
 
-PERIOD: Final = 1.0  # seconds
+PERIOD: Final = 1.0  # seconds between looks
+GLANCES: Final = 4  # in this time
+PROMPT: Final = 0.01  # seconds from a sign to a look, so that many signs are one
+GAP: Final = 0.1  # seconds between two looks, at least: also where signs never end
 
 
-class Observation(Service):
-    """Keeps the ledger, and has a heartbeat sent when a status changes."""
+class Watch:
+    """
+    One load balancer that is looked at.
+
+    @param look: looks at it, whole.
+    """
 
     log = Logger()
 
+    def __init__(
+        self,
+        reactor: Any,
+        load_balancer: LoadBalancer,
+        look: Callable[[LoadBalancer], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.load_balancer = load_balancer
+        self._reactor = reactor
+        self._look = look
+        self._alarm = load_balancer.alarm(self.hurry)
+        self._seen: object = None
+        self._glancing = False
+        self._lock = DeferredLock()
+        self._timer: IDelayedCall | None = None
+        self._looked = 0.0
+        self._again = False
+        self._ended = False
+
+    def round(self, *, whole: bool) -> None:
+        """It's time for a look, or else for a glance, unless the one before still goes on."""
+        if whole:
+            self.hurry()
+        elif not self._glancing:
+            self._glancing = True
+            Deferred.fromCoroutine(self._glance()).addErrback(self._failed)
+
+    def hurry(self) -> None:
+        """There's a sign."""
+        if self._timer is None and not self._ended:
+            due = max(PROMPT, self._looked + GAP - self._reactor.seconds())
+            self._timer = self._reactor.callLater(due, self._begin)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended = True
+        self._alarm.close()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    async def look(self) -> None:
+        """Look at once, or right after a look that is under way."""
+        await self._lock.acquire()
+        try:
+            self._alarm.ensure()
+            # Before, so that what changes meanwhile shows in the next glance.
+            self._seen = await self._glanced()
+            await self._look(self.load_balancer)
+        finally:
+            self._looked = self._reactor.seconds()
+            self._lock.release()
+        if self._again:
+            self._again = False
+            self.hurry()
+
+    def _begin(self) -> None:
+        self._timer = None
+        if self._lock.locked:
+            self._again = True
+        else:
+            Deferred.fromCoroutine(self.look()).addErrback(self._failed)
+
+    async def _glance(self) -> None:
+        try:
+            if await self._glanced() != self._seen:
+                self.hurry()
+        finally:
+            self._glancing = False
+
+    async def _glanced(self) -> object:
+        try:
+            return await self.load_balancer.glance()
+        except MasterSilent:
+            return self._seen
+
+    def _failed(self, failure: Any) -> None:
+        self.log.failure("observing load balancer {identifier}", failure, identifier=self.load_balancer.identifier)
+
+
+class Observation(Service):
+    """Keeps the ledger, and has it told when a status changes."""
+
     def __init__(self, reactor: Any, ledger: Ledger, heartbeats: Heartbeats) -> None:
+        self._reactor = reactor
         self._ledger = ledger
         self._heartbeats = heartbeats
-        self._watched: dict[str, LoadBalancer] = {}
-        self._locks: dict[str, DeferredLock] = {}
-        self._loop = LoopingCall(self._look_at_all)
+        self._watches: dict[str, Watch] = {}
+        self._rounds = 0
+        self._loop = LoopingCall(self._round)
         self._loop.clock = reactor
 
     def startService(self) -> None:
         """Begin to look."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._loop.start(PERIOD, now=False).addErrback(lambda f: self.log.failure("observing ended", f))
+        self._loop.start(PERIOD / GLANCES, now=False)
 
     def stopService(self) -> None:
         """Look no more."""
         super().stopService()  # type: ignore[no-untyped-call]
         if self._loop.running:
             self._loop.stop()
+        for watch in self._watches.values():
+            watch.end()
 
     async def before(self, load_balancer: LoadBalancer) -> None:
         """See L{Observer<amphora.load_balancer.Observer>}."""
-        self._watched[load_balancer.identifier] = load_balancer
-        await self._look(load_balancer)
+        await self._watch(load_balancer).look()
 
     async def after(self, load_balancer: LoadBalancer) -> None:
         """See L{Observer<amphora.load_balancer.Observer>}."""
         if load_balancer.exists:
-            self._watched[load_balancer.identifier] = load_balancer
-            await self._look(load_balancer)
+            await self._watch(load_balancer).look()
         else:
-            self._watched.pop(load_balancer.identifier, None)
+            watch = self._watches.pop(load_balancer.identifier, None)
+            if watch is not None:
+                watch.end()
             self._ledger.forget(load_balancer.identifier)
         self._heartbeats.beat_at_once()
 
-    def _look_at_all(self) -> Deferred[None]:
-        looks = [Deferred.fromCoroutine(self._look(lb)) for lb in tuple(self._watched.values())]
-        return DeferredList(looks, consumeErrors=True).addCallback(self._told)
+    def _watch(self, load_balancer: LoadBalancer) -> Watch:
+        identifier = load_balancer.identifier
+        if identifier not in self._watches:
+            self._watches[identifier] = Watch(self._reactor, load_balancer, self._look)
+            self._ledger.restore(identifier, load_balancer.counted.read())
+        return self._watches[identifier]
 
-    def _told(self, results: list[tuple[bool, Any]]) -> None:
-        for held, failure in results:
-            if not held:
-                self.log.failure("observing a load balancer", failure)
-        self._heartbeats.beat_if_changed()
+    def _round(self) -> None:
+        self._rounds += 1
+        for watch in self._watches.values():
+            watch.round(whole=self._rounds % GLANCES == 0)
 
     async def _look(self, load_balancer: LoadBalancer) -> None:
-        identifier = load_balancer.identifier
-        lock = self._locks.setdefault(identifier, DeferredLock())
-        await lock.acquire()
         try:
             snapshot = await load_balancer.snapshot()
         except MasterSilent:
             return  # busy, for instance reloading: what was seen before holds
-        finally:
-            lock.release()
-        if identifier in self._watched:
+        identifier = load_balancer.identifier
+        if identifier in self._watches:
             self._ledger.record(identifier, snapshot)
+            if load_balancer.exists:
+                load_balancer.counted.write(self._ledger.kept(identifier))
+            self._heartbeats.beat_if_changed()

@@ -1,10 +1,11 @@
-"""At its start, an agent asks a controller what it should run: it may have missed a push."""
+"""At its start, and on a notice that work is waiting, an agent asks a controller what it should run."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 from attrs import field, frozen
 from twisted.application.service import Service
@@ -14,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from amphora.certificates import BadName, NoMemory
-from amphora.fence import StaleFence
+from amphora.fence import Overtaken, StaleFence
 from amphora.fetch import NoAnswer
 from amphora.haproxy import StartFailed
 from amphora.load_balancer import Invalid
@@ -22,13 +23,19 @@ from amphora.registry import LoadBalancers
 from amphora.runner import ReloadRefused
 from amphora.settings import Settings
 from octavia_tx.wire.heartbeat import is_identifier
-from octavia_tx.wire.rest import load_balancers_path
+from octavia_tx.wire.rest import applied_path, load_balancers_path
 
 FIRST_DELAY: Final = 0.5  # seconds; each further one is twice as long, give or take a half
 LAST_DELAY: Final = 60.0
 
-# Gives status and body of a URL.
-Fetching = Callable[[str], Coroutine[Any, Any, tuple[int, bytes]]]
+_UNFIT: Final = (StaleFence, Invalid, ReloadRefused, StartFailed, BadName, NoMemory, OSError)
+
+
+class Fetching(Protocol):
+    """See L{Fetch<amphora.fetch.Fetch>}."""
+
+    def __call__(self, url: str, method: str = "GET") -> Coroutine[Any, Any, tuple[int, bytes]]:
+        """Status and body of an answer."""
 
 
 @frozen
@@ -38,12 +45,14 @@ class Wanted:
 
     @ivar text: haproxy's configuration; empty where there's nothing to serve.
     @ivar certificates: the files that it names, as far as they aren't there yet.
+    @ivar revision: what the controller calls it; C{None}: it doesn't want to hear of it again.
     """
 
     load_balancer_id: str
     fence: int
     text: bytes
     certificates: Mapping[str, bytes] = field(factory=dict, repr=False)
+    revision: int | None = None
 
 
 def read(body: bytes) -> tuple[Wanted, ...]:
@@ -54,30 +63,29 @@ def read(body: bytes) -> tuple[Wanted, ...]:
     """
     try:
         return tuple(
-            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}))
+            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}), item.get("revision"))
             for item in json.loads(body)["load_balancers"]
         )
     except (ValueError, TypeError, KeyError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e!r}") from e
 
 
-def _wanted(identifier: object, fence: object, text: object, certificates: object) -> Wanted:
+def _wanted(identifier: object, fence: object, text: object, certificates: object, revision: object) -> Wanted:
     if not isinstance(identifier, str) or not is_identifier(identifier):
         raise ValueError("an id isn't a UUID")
     if not isinstance(text, str) or type(fence) is not int or fence < 0:
         raise ValueError("a load balancer lacks text or fence")
+    if revision is not None and (type(revision) is not int or revision < 0):
+        raise ValueError("a revision isn't a number")
     if not isinstance(certificates, dict) or not all(isinstance(content, str) for content in certificates.values()):
         raise ValueError("certificates aren't texts by their names")
-    return Wanted(identifier, fence, text.encode(), {name: pem.encode() for name, pem in certificates.items()})
-
-
-def _places(urls: tuple[str, ...], amphora_id: str) -> tuple[str, ...]:
-    return tuple(url + load_balancers_path(amphora_id) for url in urls)
+    files = {name: pem.encode() for name, pem in certificates.items()}
+    return Wanted(identifier, fence, text.encode(), files, revision if isinstance(revision, int) else None)
 
 
 class Pull(Service):
     """
-    Asks one controller after the other until one answers, and applies what differs.
+    Asks one controller after the other until one answers, applies what differs, and tells the controller so.
 
     @param fetch: raises L{NoAnswer} when there's none.
     @param random: gives numbers from 0 to 1.
@@ -96,10 +104,16 @@ class Pull(Service):
     ) -> None:
         self._reactor = reactor
         self._fetch = fetch
-        self._places = _places(urls, amphora_id)
+        self._urls = urls
+        self._amphora_id = amphora_id
         self._load_balancers = load_balancers
         self._random = random
         self._work: Deferred[None] | None = None
+        self._sleep: Deferred[None] | None = None
+        self._again = False
+        self._silent: dict[str, str] = {}
+        self._delay = 0.0
+        self._answered = False
 
     def startService(self) -> None:
         """Begin to ask."""
@@ -108,15 +122,34 @@ class Pull(Service):
 
     async def renew(self, settings: Settings) -> None:
         """Ask these controllers, if none has answered yet."""
-        self._places = _places(settings.controllers, settings.amphora_id)
-        if self.running and self._work is None:
+        self._urls = settings.controllers
+        if self._work is None and not self._answered:
             self._begin()
 
+    def notice(self) -> None:
+        """
+        Work is waiting. Somebody must be there again, so whoever waits for a controller asks at once; but not one who
+        couldn't apply what was wanted.
+        """
+        if self._work is None:
+            self._begin()
+            return
+        self._again = True
+        if self._sleep is not None and self._silent:
+            self._sleep.cancel()
+
     def _begin(self) -> None:
-        if self._places:
+        if self._urls and self.running:
+            self._again = False
             self._work = Deferred.fromCoroutine(self._until_answered())
             self._work.addErrback(lambda f: f.trap(CancelledError) and None)
             self._work.addErrback(lambda f: self.log.failure("asking controllers ended", f))
+            self._work.addCallback(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self._work = None
+        if self._again:
+            self._begin()
 
     def stopService(self) -> Deferred[None] | None:
         """Ask no more."""
@@ -127,39 +160,66 @@ class Pull(Service):
         return work
 
     async def _until_answered(self) -> None:
-        delay = FIRST_DELAY
-        # A connection that is cancelled may look like one that failed: the service knows better.
-        while self.running:
-            for place in self._places:
+        while await self._rested():
+            for url in self._urls:
+                since = self._load_balancers.changes()
                 try:
-                    wanted = await self._ask(place)
+                    wanted = await self._ask(url)
                 except NoAnswer as e:
+                    # A connection that is cancelled may look like one that failed: the service knows better.
                     if not self.running:
                         return
-                    self.log.warn("{place}: {reason}", place=place, reason=str(e))
+                    self._unanswered(url, str(e))
                     continue
-                for one in wanted:
-                    await self._apply(one)
+                if self._silent:
+                    self.log.info("{url} answers", url=url)
+                self._silent.clear()
+                self._answered = True
+                if all([await self._apply(url, one, since) for one in wanted]):
+                    self._delay = 0.0
                 return
-            await deferLater(self._reactor, delay * (0.5 + self._random()))
-            delay = min(LAST_DELAY, delay * 2)
 
-    async def _ask(self, place: str) -> tuple[Wanted, ...]:
-        status, body = await self._fetch(place)
+    async def _rested(self) -> bool:
+        """After a while, which is none the first time: whether the service still runs."""
+        if self._delay:
+            self._sleep = deferLater(self._reactor, self._delay * (0.5 + self._random()))
+            with suppress(CancelledError):  # a notice came, or the service ends
+                await self._sleep
+            self._sleep = None
+        self._delay = min(LAST_DELAY, 2 * self._delay or FIRST_DELAY)
+        return bool(self.running)
+
+    def _unanswered(self, url: str, reason: str) -> None:
+        """Once for each outage: it may last for days."""
+        if self._silent.get(url) != reason:
+            self.log.warn("{url} doesn't say what to run: {reason}", url=url, reason=reason)
+        self._silent[url] = reason
+
+    async def _ask(self, url: str) -> tuple[Wanted, ...]:
+        status, body = await self._fetch(url + load_balancers_path(self._amphora_id))
         if status != 200:
             raise NoAnswer(f"answered {status}: {body[:200].decode(errors='replace')}")
         return read(body)
 
-    async def _apply(self, wanted: Wanted) -> None:
+    async def _apply(self, url: str, wanted: Wanted, since: Mapping[str, int]) -> bool:
+        """Whether what runs is as wanted now, or need not be."""
         load_balancer = self._load_balancers.place(wanted.load_balancer_id)
         try:
             if wanted.text:
-                await load_balancer.apply(wanted.text, wanted.fence, wanted.certificates)
+                await load_balancer.apply(wanted.text, wanted.fence, wanted.certificates, since)
             else:
-                await load_balancer.remove(wanted.fence)
-        except (StaleFence, Invalid, ReloadRefused, StartFailed, BadName, NoMemory, OSError) as e:
+                await load_balancer.remove(wanted.fence, since)
+        except Overtaken:
+            return True  # what was pushed meanwhile is as new, or newer; should it not be, there's a further notice
+        except _UNFIT as e:
             self.log.error(
                 "load balancer {identifier} isn't as its controller wants it: {reason}",
                 identifier=wanted.load_balancer_id,
                 reason=str(e),
             )
+            return False
+        if wanted.revision is not None:
+            path = applied_path(self._amphora_id, wanted.load_balancer_id, wanted.fence, wanted.revision)
+            with suppress(NoAnswer):  # there's a further notice then
+                await self._fetch(url + path, "PUT")
+        return True

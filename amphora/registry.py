@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,10 @@ class LoadBalancers(Service):
     def all(self) -> tuple[LoadBalancer, ...]:
         """Those that exist."""
         return tuple(lb for lb in self._known.values() if lb.exists)
+
+    def changes(self) -> Mapping[str, int]:
+        """See L{Fences.changes}."""
+        return self._fences.changes()
 
     def _not_yet(self, failure: Failure, identifier: str) -> None:
         if not failure.check(StartFailed, CancelledError):

@@ -30,6 +30,7 @@ class Snapshot:
     @ivar members: what is known of each, once for each pool.
     @ivar unchecked: pool and member of those whose first check by this worker hasn't been made.
     @ivar pool_listeners: by pool's id, a listener that uses it.
+    @ivar over: epochs of workers whose counters are final.
     """
 
     load_balancer_id: str
@@ -38,6 +39,11 @@ class Snapshot:
     members: tuple[MemberReport, ...] = ()
     unchecked: tuple[tuple[str, str], ...] = ()
     pool_listeners: Mapping[str, str] = field(factory=dict)
+    over: frozenset[str] = frozenset()
+
+    def epochs(self) -> frozenset[str]:
+        """Of all workers."""
+        return frozenset(c.epoch for all_of in self.counters.values() for c in all_of)
 
 
 def parse(text: str) -> tuple[Row, ...]:
@@ -96,6 +102,16 @@ def member_status(row: Row) -> str | None:
     if word in ("UP", "no check") and row.get("weight") == "0":
         return "DRAIN"
     return word if word in _EXACT else None
+
+
+def signs(rows: Iterable[Row]) -> object:
+    """Of frontends, whether they are full; of backends, how many servers they have, and how often one went down."""
+    return frozenset(
+        (row["pxname"], _is_full(row))
+        if row["svname"] == FRONTEND
+        else (row["pxname"], row["act"], row["bck"], row["chkdown"])
+        for row in rows
+    )
 
 
 def accepts(rows: Iterable[Row]) -> bool:

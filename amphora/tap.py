@@ -21,7 +21,7 @@ from amphora.api import AgentApi
 from amphora.certificates import tell_where
 from amphora.credential import OwnCertificate
 from amphora.fetch import Fetch
-from amphora.heartbeat import Heartbeats, sealer
+from amphora.heartbeat import Heartbeats
 from amphora.keepalived import Keepalived, find
 from amphora.ledger import Ledger
 from amphora.network import Network
@@ -31,6 +31,7 @@ from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
+from amphora.sealing import sealer
 from amphora.settings import Address, BadSettings, Settings, parse, read
 from amphora.site import site
 from amphora.supervision import Keepaliveds
@@ -153,6 +154,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
+    heartbeats.on_notice = pull.notice
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     others = UdpListeners(udp)
     api = AgentApi(

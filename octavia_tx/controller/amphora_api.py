@@ -1,9 +1,9 @@
-"""The API for amphorae: from it an agent learns what to serve, at its start or after a notice that work waits."""
+"""The API for amphorae: from it an agent learns what to serve, at its start or on a notice that work is waiting."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from attrs import asdict, field, frozen
@@ -11,14 +11,14 @@ from klein import Klein
 from twisted.internet.interfaces import ITransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
+from twisted.web.http import BAD_REQUEST, CONFLICT, FORBIDDEN, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException
 
 from octavia_tx.controller.secrets import secrets_of
-from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.db import amphorae, leases, load_balancers
 from octavia_tx.db.database import Database
 from octavia_tx.errors import DatabaseUnavailable, NotFound, OctaviaError
 from octavia_tx.interfaces import ICertificateManager
@@ -34,9 +34,14 @@ class Forbidden(OctaviaError):
     """An amphora asks for what is another's."""
 
 
+class Overtaken(OctaviaError):
+    """An amphora tells of what isn't the last word any more."""
+
+
 _STATUS: tuple[tuple[type[OctaviaError], int], ...] = (
     (Forbidden, FORBIDDEN),
     (NotFound, NOT_FOUND),
+    (Overtaken, CONFLICT),
     (DatabaseUnavailable, SERVICE_UNAVAILABLE),
 )
 
@@ -46,13 +51,14 @@ class Served:
     """
     A load balancer as its amphora gets it.
 
-    @ivar fence: the number of the newest lease; the agent refuses a lower one from now on.
+    @ivar fence: the agent refuses a lower one from now on.
     @ivar haproxy: the configuration.
     @ivar certificates: the files that it names.
     """
 
     id: str
     fence: int
+    revision: int
     haproxy: str
     certificates: Mapping[str, str] = field(repr=False)
 
@@ -85,19 +91,41 @@ class AmphoraApi:
         """The API, for a site behind TLS that lets in none but amphorae."""
         app = Klein()
         app.route("/1.0/amphorae/<amphora_id>/load_balancers", methods=["GET"])(self._load_balancers)
+        app.route(
+            "/1.0/amphorae/<amphora_id>/load_balancers/<load_balancer_id>/applied/<int:fence>/<int:revision>",
+            methods=["PUT"],
+        )(self._applied)
         app.handle_errors(HTTPException)(_unrouted)
         return _Text(app.resource())
 
     async def _load_balancers(self, request: IRequest, amphora_id: str) -> bytes:
+        async def answer() -> object:
+            return {"load_balancers": [asdict(s) for s in await self._served(amphora_id)]}
+
+        return await self._answered(request, amphora_id, answer)
+
+    async def _applied(
+        self, request: IRequest, amphora_id: str, load_balancer_id: str, fence: int, revision: int
+    ) -> bytes:
+        async def answer() -> object:
+            await self._record(amphora_id, load_balancer_id, fence, revision)
+            return {}
+
+        return await self._answered(request, amphora_id, answer)
+
+    async def _answered(
+        self, request: IRequest, amphora_id: str, answer: Callable[[], Coroutine[Any, Any, object]]
+    ) -> bytes:
+        """The answer, to this amphora alone."""
         try:
             if self._identity(request.transport) != amphora_id:  # type: ignore[attr-defined]
                 raise Forbidden(f"Amphora {amphora_id} is another one.")
-            served = await self._served(amphora_id)
+            body = await answer()
         except OctaviaError as error:
             _log.warn("Amphora {amphora} isn't answered: {error}", amphora=amphora_id, error=str(error))
             return _said(request, _status(error), str(error))
         request.setHeader(b"Content-Type", b"application/json")
-        return json.dumps({"load_balancers": [asdict(s) for s in served]}).encode()
+        return json.dumps(body).encode()
 
     async def _served(self, amphora_id: str) -> tuple[Served, ...]:
         """What the amphora should run. One that doesn't belong to a load balancer any more: nothing."""
@@ -118,7 +146,35 @@ class AmphoraApi:
         haproxy = self._render(living, amphora_id)
         files = self._files(living, await secrets_of(living, self._manager))
         certificates = {name: content.decode() for name, content in files.items()}
-        return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy, certificates=certificates),)
+        fence, revision = row["fence"], load_balancer.revision
+        return (
+            Served(id=load_balancer.id, fence=fence, revision=revision, haproxy=haproxy, certificates=certificates),
+        )
+
+    async def _record(self, amphora_id: str, load_balancer_id: str, fence: int, revision: int) -> None:
+        """
+        The amphora runs this revision, and nobody can have pushed another since: as after a push.
+
+        Rows are locked in everyone's order, see L{Work.recording<octavia_tx.controller.work.Work.recording>}.
+
+        @raise Overtaken: somebody may have, or has the lease and finds out.
+        """
+        async with self._database.transaction() as tx:
+            found = await amphorae.lock(tx, load_balancer_id=load_balancer_id)
+            serving = [a for a in found if a.state is AmphoraState.ALLOCATED]
+            amphora = next((a for a in serving if a.id == amphora_id), None)
+            load_balancer = await load_balancers.get(tx, load_balancer_id)
+            newest = load_balancer.revision if load_balancer is not None else 0
+            # The first revision is the controller's to apply: it sees to it that packets come here, too.
+            if amphora is None or not 0 < amphora.applied_revision <= revision <= newest:
+                raise Overtaken(f"Amphora {amphora_id} isn't to serve load balancer {load_balancer_id} at {revision}.")
+            await amphorae.record(tx, amphora_id, applied_revision=revision)
+            if all(a.applied_revision >= revision for a in serving if a is not amphora):
+                await load_balancers.applied(tx, load_balancer_id, revision)
+            if await tx.fetch_one("amphora_api.last", load_balancer_id=load_balancer_id, fence=fence) is None:
+                raise Overtaken(f"Another controller sees to load balancer {load_balancer_id}.")
+            await leases.wake(tx, load_balancer_id)
+        _log.info("Amphora {amphora} runs revision {revision}", amphora=amphora_id, revision=revision)
 
 
 class _Text(Resource):

@@ -11,13 +11,16 @@ from typing import Final, TypeVar
 
 from attrs import Factory, define
 
-from octavia_tx.health.receiver import Accepted
+from octavia_tx.health.receiver import Accepted, Origin
+from octavia_tx.wire.envelope import Kind
 from octavia_tx.wire.heartbeat import Counters
 
 Order = tuple[float, int]
 Words = dict[str, tuple[Order, str]]
 # Listeners' runs, listeners and members that one amphora can speak of. Far more than haproxy serves.
 _ITEMS_LIMIT: Final = 20_000
+# Alerts of one amphora that wait for their acknowledgement; of more, the oldest have been repeated long since.
+_ALERTS_LIMIT: Final = 256
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -33,6 +36,8 @@ class News:
     @ivar load_balancers: ids of those that it runs.
     @ivar counters: by listener and epoch, absolute.
     @ivar differences: by listener.
+    @ivar alerts: those among its reports, the oldest first: to be acknowledged once all this is written.
+    @ivar heartbeat: the newest among its reports.
     """
 
     at: float = 0.0
@@ -41,6 +46,8 @@ class News:
     load_balancers: set[str] = Factory(set)
     counters: dict[tuple[str, str], tuple[Order, Counters]] = Factory(dict)
     differences: dict[str, Counters] = Factory(dict)
+    alerts: list[Origin] = Factory(list)
+    heartbeat: Origin | None = None
 
     def add(self, accepted: Accepted) -> None:
         """Take a report in."""
@@ -57,9 +64,18 @@ class News:
             keep_newest(self.members, member.member_id, order, member.status)
         if len(self.load_balancers) < _ITEMS_LIMIT:
             self.load_balancers.update(accepted.report.load_balancers)
+        if accepted.origin is not None:
+            self._note(accepted.origin)
+
+    def _note(self, origin: Origin) -> None:
+        if origin.header.kind is Kind.ALERT:
+            self.alerts.append(origin)
+            del self.alerts[:-_ALERTS_LIMIT]
+        else:
+            self.heartbeat = origin
 
     def absorb(self, other: News) -> None:
-        """Take in what was said at another time, before or after."""
+        """Take in what was said later."""
         self.at = max(self.at, other.at)
         for mine, others in ((self.listeners, other.listeners), (self.members, other.members)):
             for key, (order, word) in others.items():
@@ -69,6 +85,9 @@ class News:
             self._merge_counters(run, order, counters)
         for listener_id, counters in other.differences.items():
             self._add_difference(listener_id, counters)
+        for origin in (*other.alerts, other.heartbeat):
+            if origin is not None:
+                self._note(origin)
 
     def _merge_counters(self, run: tuple[str, str], order: Order, counters: Counters) -> None:
         known = self.counters.get(run)

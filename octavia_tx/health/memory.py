@@ -9,12 +9,14 @@ from attrs import Factory, define
 from octavia_tx.health.journal import News, Words, keep_newest
 from octavia_tx.health.registry import Registry
 from octavia_tx.model.aggregate import Heard
-from octavia_tx.model.statuses import ProvisioningStatus
+from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
 
 _UNSETTLED: Final = frozenset(ProvisioningStatus) - {ProvisioningStatus.ACTIVE}
 # Seconds after which statuses are made up anew though nothing seems to have changed.
 _REFRESH: Final = 60.0
+# Seconds for a controller to push a change, before amphorae are told that it waits.
+_PATIENCE: Final = 2.0
 
 
 @define
@@ -44,11 +46,14 @@ class _Known:
     @ivar at: when its statuses were last made up, seconds since the epoch.
     @ivar changed: it isn't any more what it was then.
     @ivar listener_ids: of then.
+    @ivar applied: the revision that amphorae run, and C{behind}: since when it is an old one, if it is.
     """
 
     at: float
     changed: bool = False
     listener_ids: frozenset[str] = frozenset()
+    applied: int = 0
+    behind: float | None = None
 
 
 class Memory:
@@ -79,10 +84,12 @@ class Memory:
             known = self._known.get(load_balancer_id)
             speaks = amphora_id in self._registry.serving(load_balancer_id)
             differs = speaks and self._said.setdefault(amphora_id, _Said()).differs(news)
-            if differs or known is None or known.changed or now - known.at >= _REFRESH:
+            # An alert counts even if it seems to say nothing new: another receiver may have written something else.
+            if differs or news.alerts or known is None or known.changed or now - known.at >= _REFRESH:
                 due.add(load_balancer_id)
         for load_balancer_id in due:
-            self._known[load_balancer_id] = _Known(now, False, self.listener_ids(load_balancer_id))
+            known = self._known.setdefault(load_balancer_id, _Known(now))
+            known.at, known.changed = now, False
         return due
 
     def heard(self, load_balancer_id: str) -> Heard:
@@ -100,7 +107,22 @@ class Memory:
         """Remember whose listeners these are. While a change is being applied, the next heartbeat counts again."""
         known = self._known[tree.load_balancer.id]
         known.listener_ids = frozenset(item.id for item in tree.listeners)
-        known.changed |= tree.load_balancer.provisioning_status in _UNSETTLED
+        load_balancer = tree.load_balancer
+        known.changed |= load_balancer.provisioning_status in _UNSETTLED
+        old = load_balancer.applied_revision < load_balancer.revision
+        if not old or load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            known.behind = None
+        elif known.behind is None or load_balancer.applied_revision != known.applied:
+            known.behind = known.at
+        known.applied = load_balancer.applied_revision
+
+    def waits(self, amphora_id: str) -> bool:
+        """Whether a change has been waiting for a while that no controller could push to this amphora."""
+        amphora = self._registry.get(amphora_id)
+        if amphora is None or amphora.load_balancer_id is None or amphora.state is not AmphoraState.ALLOCATED:
+            return False
+        known = self._known.get(amphora.load_balancer_id)
+        return known is not None and known.behind is not None and known.at - known.behind >= _PATIENCE
 
     def listener_ids(self, load_balancer_id: str) -> frozenset[str]:
         """Ids of the load balancer's listeners, as far as known."""

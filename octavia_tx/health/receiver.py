@@ -16,7 +16,17 @@ from twisted.logger import Logger
 from octavia_tx.health.registry import Registry
 from octavia_tx.health.replay import Replayed, ReplayGuard, SequenceGuard, Stale
 from octavia_tx.wire import envelope, openstack
-from octavia_tx.wire.envelope import BadSignature, Malformed, Oversized, Refused, Truncated, UnknownVersion
+from octavia_tx.wire.envelope import (
+    REPORTS,
+    BadSignature,
+    Header,
+    Kind,
+    Malformed,
+    Oversized,
+    Refused,
+    Truncated,
+    UnknownVersion,
+)
 from octavia_tx.wire.heartbeat import Report, decode
 from octavia_tx.wire.keys import amphora_key
 
@@ -58,6 +68,18 @@ _OUTCOMES: Final[dict[type[Refused], Outcome]] = {
 
 
 @frozen
+class Origin:
+    """
+    Where a report in our own envelope came from, and what an answer to it needs.
+
+    @ivar address: as the datagram had it.
+    """
+
+    header: Header
+    address: tuple[str, int]
+
+
+@frozen
 class Accepted:
     """
     A report that is believed.
@@ -65,6 +87,7 @@ class Accepted:
     @ivar at: when it came, seconds since the epoch, by our clock.
     @ivar order: reports of one amphora in the order in which they were made.
     @ivar differences: its counters are differences since the amphora's report before.
+    @ivar origin: C{None}: in OpenStack's envelope, which has no answers.
     """
 
     amphora_id: str
@@ -72,6 +95,7 @@ class Accepted:
     order: tuple[float, int]
     report: Report
     differences: bool = False
+    origin: Origin | None = None
 
 
 class Receiver(DatagramProtocol):
@@ -111,25 +135,37 @@ class Receiver(DatagramProtocol):
         """Take over what the datagram says, or count why not. Never raises, whatever it is."""
         host = addr[0]
         try:
-            accepted = self._ours(datagram) if envelope.is_ours(datagram) else self._openstack(datagram, host)
+            accepted = self._ours(datagram, addr) if envelope.is_ours(datagram) else self._openstack(datagram, host)
         except Refused as e:
             self._drop(_OUTCOMES[type(e)], host, str(e))
         else:
             self.counters[Outcome.ACCEPTED] += 1
             self._accept(accepted)
 
+    def answer(self, kind: Kind, origin: Origin) -> None:
+        """Answer a report, from where it came in. It may be lost, as any datagram; not even sent after the end."""
+        if self.transport is None:
+            return
+        header = origin.header
+        try:
+            self.transport.write(envelope.answer(self._key(header.amphora_id), kind, header), origin.address)
+        except OSError as e:
+            self.log.debug("No answer reaches amphora {amphora}: {reason}", amphora=header.amphora_id, reason=str(e))
+
     def forget(self) -> None:
         """Drop what is remembered of amphorae that the registry no longer knows."""
         self._replays.forget(self._registry)
         self._sequences.forget(self._registry)
 
-    def _ours(self, datagram: bytes) -> Accepted:
+    def _ours(self, datagram: bytes, address: tuple[str, int]) -> Accepted:
         key = self._key(envelope.peek(datagram).amphora_id)
         header, body = envelope.unseal(key, datagram)
+        if header.kind not in REPORTS:
+            raise Malformed("an answer, not a report")
         self._check_known(header.amphora_id)
         now = self._clock.seconds()
-        self._replays.admit(header, now)
-        return Accepted(header.amphora_id, now, (header.time, header.sequence), decode(body))
+        order = self._replays.admit(header, now)
+        return Accepted(header.amphora_id, now, order, decode(body), origin=Origin(header, address))
 
     def _openstack(self, datagram: bytes, host: str) -> Accepted:
         if not datagram or datagram[0] != _ZLIB:

@@ -40,12 +40,14 @@ class _Boot:
     What was accepted from an amphora since its present boot.
 
     @ivar seen: one bit for each sequence, the lowest for C{highest}.
+    @ivar began: the time of the first that came; each boot's is later than that of the one before.
     @ivar newest: the latest time, seconds since the epoch.
     @ivar earlier: boots before this one.
     """
 
     boot_id: str
     highest: int
+    began: float
     newest: float
     seen: int = 1
     earlier: deque[str] = Factory(lambda: deque(maxlen=_BOOTS))
@@ -57,9 +59,10 @@ class ReplayGuard:
     def __init__(self) -> None:
         self._boots: dict[str, _Boot] = {}
 
-    def admit(self, header: Header, now: float) -> None:
+    def admit(self, header: Header, now: float) -> tuple[float, int]:
         """
-        Take note of a datagram whose signature holds.
+        Take note of a datagram whose signature holds. Gives its place among the amphora's: the greater, the later it
+        was made, also if its clock was set back meanwhile.
 
         @param now: seconds since the epoch.
         @raise Stale: its time is out of tolerance.
@@ -69,11 +72,13 @@ class ReplayGuard:
             raise Stale(f"made {now - header.time:.0f} s ago")
         boot = self._boots.get(header.amphora_id)
         if boot is None:
-            self._boots[header.amphora_id] = _Boot(header.boot_id, header.sequence, header.time)
+            boot = _Boot(header.boot_id, header.sequence, header.time, header.time)
+            self._boots[header.amphora_id] = boot
         elif boot.boot_id != header.boot_id:
             self._begin(boot, header)
         else:
             self._go_on(boot, header)
+        return boot.began, header.sequence
 
     def forget(self, kept: Container[str]) -> None:
         """Drop what is remembered of all amphorae but these."""
@@ -83,7 +88,8 @@ class ReplayGuard:
         if header.boot_id in boot.earlier or header.time <= boot.newest:
             raise Replayed("from before the present boot")
         boot.earlier.append(boot.boot_id)
-        boot.boot_id, boot.highest, boot.newest, boot.seen = header.boot_id, header.sequence, header.time, 1
+        boot.boot_id, boot.highest, boot.seen = header.boot_id, header.sequence, 1
+        boot.began = boot.newest = header.time
 
     @staticmethod
     def _go_on(boot: _Boot, header: Header) -> None:

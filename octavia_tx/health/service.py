@@ -19,9 +19,12 @@ from octavia_tx.health.receiver import Accepted, Outcome, Receiver
 from octavia_tx.health.registry import Registry
 from octavia_tx.health.rounds import Rounds
 from octavia_tx.health.writer import Writer
+from octavia_tx.wire.envelope import Kind
 
 # Amphorae whose news are written in one transaction: at worst, each needs its load balancer's tree read.
 _BATCH: Final = 100
+# Seconds from an alert to its writing: enough for those that come together to be written together.
+_PROMPT: Final = 0.02
 # Seconds until all amphorae are read again, where nothing calls for it sooner, and until those that changed are.
 _READING_INTERVAL: Final = 5.0
 _READING_GAP: Final = 0.1
@@ -112,7 +115,8 @@ class HealthService(Service):
 
     def _take_over(self, accepted: Accepted) -> None:
         self._journal.add(accepted)
-        self._flushing.within(self._interval)
+        alert = accepted.origin is not None and accepted.origin.header.kind is Kind.ALERT
+        self._flushing.within(min(_PROMPT, self._interval) if alert else self._interval)
 
     def _read_soon(self, amphora_id: str) -> None:
         """This amphora isn't known as it is now; C{""}: any may be."""
@@ -156,7 +160,7 @@ class HealthService(Service):
     async def _write(self, batch: dict[str, News]) -> None:
         """Write a batch; if that fails in an unforeseen way, one by one. What couldn't be written is left in it."""
         try:
-            await self._writer.write(batch)
+            written = await self._writer.write(batch)
         except DatabaseUnavailable:
             raise
         except Exception:  # noqa: BLE001  the boundary: what one amphora says must not keep others' from being written
@@ -168,6 +172,16 @@ class HealthService(Service):
             for amphora_id in tuple(batch):
                 await self._write({amphora_id: batch[amphora_id]})
                 del batch[amphora_id]
+        else:
+            self._answer({i: batch[i] for i in written})
+
+    def _answer(self, written: dict[str, News]) -> None:
+        """Tell amphorae what they wait for; an alert is acknowledged now that nothing can lose it any more."""
+        for amphora_id, news in written.items():
+            for origin in news.alerts:
+                self._receiver.answer(Kind.ACKNOWLEDGEMENT, origin)
+            if news.heartbeat is not None and self._memory.waits(amphora_id):
+                self._receiver.answer(Kind.NOTICE, news.heartbeat)
 
     def _say_unwritten(self, why: str) -> None:
         """Once for each outage."""

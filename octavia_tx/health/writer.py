@@ -29,10 +29,11 @@ class Writer:
         self._registry = registry
         self._memory = memory
 
-    async def write(self, batch: dict[str, News]) -> None:
+    async def write(self, batch: dict[str, News]) -> frozenset[str]:
         """
         Write the news of some amphorae. Those that the registry no longer knows are left out.
 
+        @return: ids of those whose news are in the database.
         @raise DatabaseUnavailable: nothing is written; the same batch may be written again.
         """
         batch = {i: news for i, news in batch.items() if i in self._registry}
@@ -49,6 +50,7 @@ class Writer:
                 await self._traffic(tx, batch)
                 await self._statuses(tx, trees)
             written = True
+            return frozenset(batch)
         finally:
             if not written:
                 for load_balancer_id in due:

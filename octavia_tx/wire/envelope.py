@@ -7,6 +7,10 @@ Our datagrams: a binary header, a body, and a tag that vouches for both.
 
 Big-endian; the time is in microseconds since the epoch; the tag is the HMAC-SHA256 of everything before it, made with
 the amphora's own key. A datagram never exceeds L{DATAGRAM_LIMIT}, so that none is sent in fragments.
+
+Amphorae send reports: heartbeats and alerts. A receiver may answer one: the answer has the report's own header but for
+its kind, and no body. So it is good for this one report alone, and needs neither a sequence nor a clock of the
+receiver's; whoever hears it knows whether it still waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from enum import IntEnum
 from typing import Final
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 MAGIC: Final = b"OcTX"
 VERSION: Final = 1
@@ -55,9 +59,24 @@ class UnknownVersion(Refused):
 
 
 class Kind(IntEnum):
-    """What a body is."""
+    """
+    What a datagram is.
+
+    @cvar HEARTBEAT: a report of all that the amphora knows, again and again.
+    @cvar ALERT: a report of statuses that changed, repeated until it is acknowledged or overtaken by newer news.
+    @cvar ACKNOWLEDGEMENT: the answer to an alert: what it says is in the database.
+    @cvar NOTICE: an answer to a heartbeat: work is waiting, and the controllers' API for amphorae tells which.
+    """
 
     HEARTBEAT = 1
+    ALERT = 2
+    ACKNOWLEDGEMENT = 3
+    NOTICE = 4
+
+
+REPORTS: Final = frozenset({Kind.HEARTBEAT, Kind.ALERT})
+ANSWERS: Final = frozenset({Kind.ACKNOWLEDGEMENT, Kind.NOTICE})
+_KINDS: Final = frozenset(Kind)
 
 
 @frozen
@@ -66,7 +85,7 @@ class Header:
     Who says something, and when.
 
     @ivar boot_id: a UUID that the sender makes at each of its starts.
-    @ivar sequence: grows by one with each datagram of a boot.
+    @ivar sequence: grows by one with each report of a boot.
     @ivar time: seconds since the epoch, by the sender's clock, exact to a microsecond.
     """
 
@@ -91,6 +110,11 @@ def seal(key: bytes, header: Header, body: bytes) -> bytes:
     amphora, boot = UUID(header.amphora_id).bytes, UUID(header.boot_id).bytes
     signed = _HEADER.pack(MAGIC, VERSION, header.kind, len(body), header.sequence, time, amphora, boot) + body
     return signed + hmac.digest(key, signed, "sha256")
+
+
+def answer(key: bytes, kind: Kind, report: Header) -> bytes:
+    """A receiver's answer of one of the L{ANSWERS} to the report with this header."""
+    return seal(key, evolve(report, kind=kind), b"")
 
 
 def _identifier(raw: bytes) -> str:
@@ -122,9 +146,9 @@ def peek(datagram: bytes) -> Header:
     expected = _HEADER.size + length + _TAG_LENGTH
     if len(datagram) < expected:
         raise Truncated(f"{len(datagram)} bytes of {expected}")
-    if len(datagram) > expected or kind != Kind.HEARTBEAT or sequence >= _SEQUENCE_LIMIT or time >= _TIME_LIMIT:
+    if len(datagram) > expected or kind not in _KINDS or sequence >= _SEQUENCE_LIMIT or time >= _TIME_LIMIT:
         raise Malformed("a header's value is out of bounds")
-    return Header(_identifier(amphora), _identifier(boot), sequence, time / 1_000_000, Kind.HEARTBEAT)
+    return Header(_identifier(amphora), _identifier(boot), sequence, time / 1_000_000, Kind(kind))
 
 
 def unseal(key: bytes, datagram: bytes) -> tuple[Header, bytes]:

@@ -7,8 +7,8 @@ A body is the report as compact JSON, compressed::
      "m": [[pool, [[member, status], ...]], ...],
      "b": [load balancer, ...]}
 
-A report that is too large for one body is split into several, each complete in itself: what one doesn't mention, it
-says nothing about.
+A heartbeat's report has all of it, an alert's what changed, without counters. One that is too large for one body is
+split into several, each complete in itself: what one doesn't mention, it says nothing about.
 """
 
 from __future__ import annotations

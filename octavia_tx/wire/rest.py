@@ -67,11 +67,17 @@ def load_balancers_path(amphora_id: str) -> str:
     """
     GET: what the amphora should run::
 
-        {"load_balancers": [{"id": UUID, "fence": number, "haproxy": text, "certificates": {"NAME.pem": text}}]}
+        {"load_balancers": [{"id": UUID, "fence": number, "revision": number, "haproxy": text,
+                             "certificates": {"NAME.pem": text}}]}
 
     C{certificates} are all files that the configuration names. Without them the amphora keeps those that it has.
     """
     return f"/1.0/amphorae/{amphora_id}/load_balancers"
+
+
+def applied_path(amphora_id: str, load_balancer_id: str, fence: int, revision: int) -> str:
+    """PUT, without a body: the amphora runs what it got with this fence and revision."""
+    return f"{load_balancers_path(amphora_id)}/{load_balancer_id}/applied/{fence}/{revision}"
 
 
 def peer_name(amphora_id: str) -> str:

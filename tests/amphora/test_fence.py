@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from amphora.fence import Fences, StaleFence
+from amphora.fence import Fences, Overtaken, StaleFence
 
 
 class Fencing(SynchronousTestCase):
@@ -27,3 +27,11 @@ class Fencing(SynchronousTestCase):
     def test_numbers_survive_a_restart(self) -> None:
         self.fences.check("lb", 7)
         self.assertRaises(StaleFence, Fences(self.directory).check, "lb", 6)
+
+    def test_what_was_asked_for_before_another_change_does_not_pass_though_its_number_is_no_lower(self) -> None:
+        before = self.fences.changes()
+        self.fences.check("lb", 7, before)
+        for number in (7, 8):
+            self.assertRaises(Overtaken, self.fences.check, "lb", number, before)
+        self.fences.check("other", 1, before)
+        self.fences.check("lb", 8, self.fences.changes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attrs import astuple, evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from amphora.ledger import REPEATS, Ledger, statuses
@@ -59,6 +60,67 @@ class Counting(SynchronousTestCase):
         self.ledger.forget(LB)
         report = self.ledger.report()
         self.assertEqual((report.listeners, report.members, report.load_balancers), ((), (), ()))
+
+
+class Keeping(SynchronousTestCase):
+    """Last words, until somebody has heard them."""
+
+    def setUp(self) -> None:
+        self.ledger = Ledger()
+        self.ledger.record(LB, runs(("old", 7)))
+
+    def totals(self) -> dict[str, int]:
+        """What was ever counted, of all runs that aren't settled."""
+        return {epoch: c.total_connections for (_, epoch), c in self.ledger.kept(LB).items()}
+
+    def settle(self) -> None:
+        for run in self.ledger.finished():
+            self.ledger.settled(run)
+
+    def test_they_are_there_until_they_are_settled(self) -> None:
+        self.ledger.record(LB, runs(("new", 1)))
+        self.assertEqual([c.total_connections for c in self.ledger.finished().values()], [7])
+        self.ledger.record(LB, runs(("new", 2)))
+        self.assertEqual(self.totals(), {"new": 2, "old": 7})
+        self.settle()
+        self.ledger.record(LB, runs(("new", 3)))
+        self.assertEqual(self.totals(), {"new": 3})
+
+    def test_those_of_a_worker_that_is_over_count_before_it_has_ended_and_once(self) -> None:
+        over = evolve(runs(("new", 1), ("old", 8)), over=frozenset({"old"}))
+        self.ledger.record(LB, over)
+        self.assertEqual([c.total_connections for c in self.ledger.finished().values()], [8])
+        ((_, *counted),) = [astuple(r)[1:] for r in self.ledger.report().listeners]
+        self.assertEqual(sorted(c[-1] for c in counted[0]), [1, 8])
+        self.settle()
+        self.ledger.record(LB, over)
+        self.ledger.record(LB, runs(("new", 1)))
+        self.assertEqual(self.totals(), {"new": 1})
+
+    def test_the_next_agent_goes_on_with_them(self) -> None:
+        self.ledger.record(LB, runs(("new", 1), ("draining", 5)))
+        kept = self.ledger.kept(LB)
+        self.ledger = Ledger()
+        self.ledger.restore(LB, [(listener_id, c) for (listener_id, _), c in kept.items()])
+        self.assertEqual(self.ledger.finished(), {})
+        self.ledger.record(LB, runs(("new", 2)))
+        self.assertEqual(self.totals(), {"new": 2, "old": 7, "draining": 5})
+        self.assertEqual(len(self.ledger.finished()), 2)
+
+    def test_runs_that_counted_nothing_leave_nothing(self) -> None:
+        for epoch in ("1", "2", "3"):
+            self.ledger.record(LB, runs((epoch, 0)))
+        self.assertEqual(self.totals(), {"3": 0, "old": 7})
+
+    def test_a_listener_that_was_taken_away_leaves_nothing(self) -> None:
+        other = table(frontend(pxname="99999999-9999-4999-8999-999999999999"))
+        self.ledger.record(LB, snapshot(LB, [("new", True, parse(other))]))
+        self.assertEqual(set(self.totals()), {"new"})
+
+    def test_there_are_never_very_many(self) -> None:
+        for n in range(3000):
+            self.ledger.record(LB, runs((str(n), 1)))
+        self.assertEqual(len(self.ledger.finished()), 1000)
 
 
 class Statuses(SynchronousTestCase):

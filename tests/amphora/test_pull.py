@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from amphora import fetch, pull
+from amphora.fence import Overtaken, StaleFence
 from amphora.fetch import NoAnswer
-from amphora.pull import Pull, Wanted
+from amphora.pull import LAST_DELAY, Pull, Wanted
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
 LB = "22222222-2222-4222-8222-222222222222"
@@ -32,12 +34,17 @@ class Answers(SynchronousTestCase):
         self.assertEqual(wanted.certificates, {"a.pem": b"secret"})
         self.assertNotIn("secret", repr(wanted))
 
+    def test_a_revision_is_read(self) -> None:
+        (wanted,) = pull.read(answer({"id": LB, "fence": 7, "haproxy": "global\n", "revision": 3}))
+        self.assertEqual(wanted.revision, 3)
+
     def test_anything_else_is_no_answer(self) -> None:
         good = {"id": LB, "fence": 7, "haproxy": ""}
         for body in (
             b"", b"[]", b"{}", b"\xff", b"1", answer(1), answer({}), answer(good | {"id": "../../etc"}),
             answer(good | {"fence": -1}), answer(good | {"fence": "1"}), answer(good | {"haproxy": None}),
             answer(good | {"certificates": ["a"]}), answer(good | {"certificates": {"a.pem": 1}}),
+            answer(good | {"revision": -1}), answer(good | {"revision": "1"}),
         ):  # fmt: skip
             self.assertRaises(NoAnswer, pull.read, body)
 
@@ -57,22 +64,31 @@ class LoadBalancers:
 
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
+        self.accepted = 0
+        self.refuses: Exception | None = None
+
+    def changes(self) -> dict[str, int]:
+        return {LB: self.accepted}
 
     def place(self, identifier: str) -> Any:
-        return _LoadBalancer(self.told, identifier)
+        return _LoadBalancer(self, identifier)
 
 
 class _LoadBalancer:
-    def __init__(self, told: list[tuple[object, ...]], identifier: str) -> None:
-        self._told = told
+    def __init__(self, whole: LoadBalancers, identifier: str) -> None:
+        self._whole = whole
         self._identifier = identifier
 
-    def apply(self, text: bytes, fence: int, certificates: dict[str, bytes]) -> Deferred[None]:
-        self._told.append(("apply", self._identifier, text, fence, *certificates.items()))
+    def apply(self, text: bytes, fence: int, certificates: dict[str, bytes], since: dict[str, int]) -> Deferred[None]:
+        if since != self._whole.changes():
+            return fail(Overtaken())
+        if self._whole.refuses is not None:
+            return fail(self._whole.refuses)
+        self._whole.told.append(("apply", self._identifier, text, fence, *certificates.items()))
         return succeed(None)
 
-    def remove(self, fence: int) -> Deferred[None]:
-        self._told.append(("remove", self._identifier, fence))
+    def remove(self, fence: int, since: dict[str, int]) -> Deferred[None]:
+        self._whole.told.append(("remove", self._identifier, fence))
         return succeed(None)
 
 
@@ -80,10 +96,14 @@ class Asking(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.asked: list[str] = []
+        self.put: list[str] = []
         self.answers: list[tuple[int, bytes] | NoAnswer | Deferred[tuple[int, bytes]]] = []
         self.load_balancers = LoadBalancers()
 
-    async def fetch(self, url: str) -> tuple[int, bytes]:
+    async def fetch(self, url: str, method: str = "GET") -> tuple[int, bytes]:
+        if method == "PUT":
+            self.put.append(url)
+            return 200, b"{}"
         self.asked.append(url)
         given = self.answers.pop(0)
         if isinstance(given, NoAnswer):
@@ -105,6 +125,77 @@ class Asking(SynchronousTestCase):
         self.assertEqual(self.load_balancers.told, [("apply", LB, b"text", 7), ("remove", AMPHORA, 2)])
         self.clock.advance(1000)
         self.assertEqual(len(self.asked), 1)
+
+    def wanted(self, **given: object) -> tuple[int, bytes]:
+        return 200, answer({"id": LB, "fence": 7, "haproxy": "text", "revision": 3} | given)
+
+    def test_the_controller_that_answered_is_told_what_is_applied(self) -> None:
+        self.answers = [NoAnswer("dead"), self.wanted()]
+        self.start("https://a", "https://b")
+        self.assertEqual(self.put, [f"https://b/1.0/amphorae/{AMPHORA}/load_balancers/{LB}/applied/7/3"])
+
+    def test_a_notice_has_it_asked_again(self) -> None:
+        self.answers = [(200, answer()), self.wanted(), self.wanted()]
+        service = self.start("https://a")
+        service.notice()
+        service.notice()
+        self.assertEqual((len(self.asked), len(self.put)), (3, 2))
+
+    def test_notices_while_it_asks_are_one_question_more(self) -> None:
+        waiting: Deferred[tuple[int, bytes]] = Deferred()
+        self.answers = [waiting, (200, answer())]
+        service = self.start("https://a")
+        for _ in range(5):
+            service.notice()
+        self.assertEqual(len(self.asked), 1)
+        waiting.callback((200, answer()))
+        self.assertEqual(len(self.asked), 2)
+
+    def test_a_notice_ends_the_waiting_for_a_controller(self) -> None:
+        self.answers = [NoAnswer("dead")] * 20
+        service = self.start("https://a")
+        self.clock.pump([1.0] * 400)
+        asked = len(self.asked)
+        self.answers = [self.wanted(), (200, answer())]
+        service.notice()
+        self.assertEqual(len(self.asked), asked + 2)
+        self.assertEqual(len(self.put), 1)
+
+    def test_what_was_pushed_meanwhile_is_not_overwritten(self) -> None:
+        waiting: Deferred[tuple[int, bytes]] = Deferred()
+        self.answers = [waiting]
+        self.start("https://a")
+        self.load_balancers.accepted += 1
+        waiting.callback(self.wanted())
+        self.assertEqual((self.load_balancers.told, self.put), ([], []))
+
+    def test_what_cannot_be_applied_is_not_tried_at_each_notice(self) -> None:
+        self.load_balancers.refuses = StaleFence(7, 8)
+        self.answers = [self.wanted()] * 20
+        service = self.start("https://a")
+        for _ in range(600):
+            service.notice()
+            self.clock.advance(1.0)
+        self.assertLess(len(self.asked), 20)
+        self.assertEqual(self.put, [])
+        self.load_balancers.refuses = None
+        self.clock.advance(LAST_DELAY)
+        service.notice()
+        self.clock.advance(2 * LAST_DELAY)
+        self.assertGreaterEqual(len(self.put), 1)
+
+    def test_days_without_a_controller_are_few_lines(self) -> None:
+        lines: list[Any] = []
+        globalLogPublisher.addObserver(lines.append)
+        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        self.answers = [NoAnswer("dead")] * 10_000
+        service = self.start("https://a")
+        self.clock.pump([30.0] * 2880)
+        self.assertGreater(len(self.asked), 1000)
+        self.answers = [self.wanted()]
+        self.clock.advance(2 * LAST_DELAY)
+        self.assertEqual(len(self.put), 1)
+        self.assertEqual(len([event for event in lines if event["log_namespace"] == service.log.namespace]), 2)
 
     def test_another_controller_is_asked_when_one_does_not_answer(self) -> None:
         self.answers = [NoAnswer("dead"), (200, answer())]

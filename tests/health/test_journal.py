@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.health.journal import Journal, News
-from octavia_tx.health.receiver import Accepted
+from octavia_tx.health.receiver import Accepted, Origin
+from octavia_tx.wire.envelope import REPORTS, Header, Kind
 from octavia_tx.wire.heartbeat import Counters, ListenerReport, MemberReport, Report
 
 AMPHORA, LISTENER, POOL, MEMBER, OTHER = (f"{n:08x}-1111-4111-8111-111111111111" for n in range(5))
@@ -20,12 +21,14 @@ def said(
     active: int = 0,
     epoch: str = "1",
     differences: bool = False,
+    kind: Kind = Kind.HEARTBEAT,
 ) -> Accepted:
     counters = Counters(epoch, active, bytes_in, 0, 0, 0)
     report = Report(
         (ListenerReport(LISTENER, status, (counters,)),), (MemberReport(POOL, MEMBER, word),), (f"lb-{sequence}",)
     )
-    return Accepted(AMPHORA, float(sequence), (0.0, sequence), report, differences)
+    origin = Origin(Header(AMPHORA, AMPHORA, sequence, 0.0, kind), ("192.0.2.1", 1))
+    return Accepted(AMPHORA, float(sequence), (0.0, sequence), report, differences, origin)
 
 
 def news(*accepted: Accepted) -> News:
@@ -49,6 +52,7 @@ reports = st.lists(
         st.integers(0, 100),
         st.sampled_from(["1", "2"]),
         st.booleans(),
+        st.sampled_from(sorted(REPORTS)),
     ),
     unique_by=lambda accepted: accepted.order,
     max_size=12,
@@ -86,6 +90,16 @@ class Coalescing(SynchronousTestCase):
             members = tuple(MemberReport(POOL, f"{first + n}", "UP") for n in range(1000))
             got.add(evolve(said(1), report=Report(members=members)))
         self.assertEqual(len(got.members), 20_000)
+
+    def test_alerts_wait_for_their_acknowledgement_and_only_the_newest_heartbeat_for_an_answer(self) -> None:
+        kinds = (Kind.ALERT, Kind.HEARTBEAT, Kind.ALERT, Kind.HEARTBEAT)
+        got = news(*(said(n, kind=kind) for n, kind in enumerate(kinds)))
+        self.assertEqual([origin.header.sequence for origin in got.alerts], [0, 2])
+        assert got.heartbeat is not None
+        self.assertEqual(got.heartbeat.header.sequence, 3)
+        for n in range(1000):
+            got.add(said(n, kind=Kind.ALERT))
+        self.assertEqual([origin.header.sequence for origin in got.alerts], list(range(744, 1000)))
 
     @given(reports, st.data())
     def test_absorbing_gives_what_adding_one_by_one_gives(self, accepted: list[Accepted], data: st.DataObject) -> None:

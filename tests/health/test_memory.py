@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.health.journal import News
 from octavia_tx.health.memory import Memory
+from octavia_tx.health.receiver import Origin
 from octavia_tx.health.registry import Registry
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.resources import Listener, LoadBalancer
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
+from octavia_tx.wire.envelope import Header, Kind
 
 CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 ONE = Amphora(id="one", load_balancer_id="lb", state=AmphoraState.ALLOCATED, created_at=CREATED_AT)
@@ -76,6 +79,40 @@ class MemoryCase(SynchronousTestCase):
         self.assertTrue(self.due())
         self.memory.made_up(TREE)
         self.assertFalse(self.due())
+
+    def test_an_alert_counts_even_if_it_says_nothing_new_here(self) -> None:
+        alert = news()
+        alert.alerts.append(Origin(Header("one", "boot", 1, 0.0, Kind.ALERT), ("192.0.2.1", 1)))
+        self.assertEqual(self.memory.take_in({"one": alert}, 1.0), {"lb"})
+
+    def behind(self, now: float, **revisions: Any) -> bool:
+        """Whether work waits, by a heartbeat of then."""
+        status = revisions.pop("status", ProvisioningStatus.PENDING_UPDATE)
+        self.memory.changed("lb")
+        self.memory.take_in({"one": news(at=now)}, now)
+        load_balancer = evolve(LOAD_BALANCER, provisioning_status=status, **revisions)
+        self.memory.made_up(evolve(TREE, load_balancer=load_balancer))
+        return self.memory.waits("one")
+
+    def test_work_waits_when_no_controller_pushes_it_for_a_while(self) -> None:
+        self.assertFalse(self.behind(1.0, revision=2, applied_revision=1))
+        self.assertFalse(self.behind(2.0, revision=2, applied_revision=1))
+        self.assertTrue(self.behind(3.0, revision=3, applied_revision=1))
+        self.assertFalse(self.behind(4.0, revision=3, applied_revision=3))
+
+    def test_none_waits_as_long_as_one_push_follows_the_other(self) -> None:
+        for revision in range(2, 20):
+            self.assertFalse(self.behind(revision - 1.0, revision=revision, applied_revision=revision - 1))
+
+    def test_none_waits_for_an_amphora_that_does_not_serve_any_more_or_for_a_deletion(self) -> None:
+        deleting = ProvisioningStatus.PENDING_DELETE
+        for now in (1.0, 9.0):
+            self.assertFalse(self.behind(now, revision=3, applied_revision=1, status=deleting))
+        for now in (10.0, 19.0):
+            self.behind(now, revision=3, applied_revision=1)
+        self.assertTrue(self.memory.waits("one"))
+        self.registry.replace([evolve(ONE, state=AmphoraState.DRAINING), TWO])
+        self.assertFalse(self.memory.waits("one"))
 
     def test_after_a_minute_it_is_made_up_in_any_case(self) -> None:
         self.assertFalse(self.due(now=59))

@@ -13,12 +13,12 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from octavia_tx.health.receiver import Accepted, Outcome, Receiver
+from octavia_tx.health.receiver import Accepted, Origin, Outcome, Receiver
 from octavia_tx.health.registry import Registry
 from octavia_tx.health.replay import TOLERANCE
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.wire import envelope, openstack
-from octavia_tx.wire.envelope import Header
+from octavia_tx.wire.envelope import ANSWERS, Header, Kind
 from octavia_tx.wire.heartbeat import MemberReport, Report, split
 from octavia_tx.wire.keys import amphora_key
 
@@ -39,6 +39,14 @@ def ours(amphora_id: str = ONE, key: bytes | None = None, body: bytes | None = N
 def theirs(amphora_id: str = ONE, key: bytes | None = None, sequence: int = 1) -> bytes:
     """A datagram of OpenStack's, right in all that isn't given otherwise."""
     return openstack.seal(key or amphora_key(MASTER, amphora_id), amphora_id, sequence, REPORT)
+
+
+class FakePort:
+    def __init__(self) -> None:
+        self.written: list[tuple[bytes, Any]] = []
+
+    def write(self, datagram: bytes, address: Any) -> None:
+        self.written.append((datagram, address))
 
 
 class ReceiverCase(SynchronousTestCase):
@@ -81,7 +89,34 @@ class OwnEnvelope(ReceiverCase):
 
     def test_a_right_one_is_accepted_wherever_it_comes_from(self) -> None:
         self.assertIs(self.outcome(ours(), ELSEWHERE), Outcome.ACCEPTED)
-        self.assertEqual(self.accepted, [Accepted(ONE, 1_000_000.0, (1_000_000.0, 1), REPORT)])
+        origin = Origin(Header(ONE, BOOT, 1, 1_000_000.0), ELSEWHERE)
+        self.assertEqual(self.accepted, [Accepted(ONE, 1_000_000.0, (1_000_000.0, 1), REPORT, origin=origin)])
+
+    def test_an_alert_is_accepted_as_well(self) -> None:
+        self.assertIs(self.outcome(ours(kind=Kind.ALERT)), Outcome.ACCEPTED)
+
+    def test_answers_are_no_reports_even_if_somebody_sends_them_back(self) -> None:
+        for kind in ANSWERS:
+            self.assertIs(self.outcome(ours(kind=kind)), Outcome.MALFORMED)
+
+    def test_an_answer_goes_back_where_the_report_came_from(self) -> None:
+        port: Any = FakePort()
+        self.outcome(ours(kind=Kind.ALERT))
+        (accepted,) = self.accepted
+        assert accepted.origin is not None
+        self.receiver.answer(Kind.ACKNOWLEDGEMENT, accepted.origin)
+        self.receiver.makeConnection(port)
+        self.receiver.answer(Kind.ACKNOWLEDGEMENT, accepted.origin)
+        ((datagram, address),) = port.written
+        header, body = envelope.unseal(amphora_key(MASTER, ONE), datagram)
+        expected = evolve(accepted.origin.header, kind=Kind.ACKNOWLEDGEMENT)
+        self.assertEqual((header, body, address), (expected, b"", PEER))
+
+    def test_what_was_made_later_is_newer_also_by_a_clock_that_was_set_back(self) -> None:
+        self.outcome(ours(sequence=1))
+        self.outcome(ours(sequence=2, time=999_990.0))
+        first, second = self.accepted
+        self.assertLess(first.order, second.order)
 
     def test_one_with_another_amphoras_key_is_badly_signed(self) -> None:
         self.assertIs(self.outcome(ours(key=amphora_key(MASTER, TWO))), Outcome.BAD_SIGNATURE)

@@ -50,6 +50,19 @@ def free_port(address: str) -> int:
         return int(found.getsockname()[1])
 
 
+def ask_haproxy(path: Path, command: str) -> bytes:
+    """What a worker answers at its socket, of which the whole path may be long."""
+    descriptor = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(PATIENCE)
+            asking.connect(f"/proc/self/fd/{descriptor}/{path.name}")
+            asking.sendall(command.encode() + b"\n")
+            return asking.recv(1 << 20)
+    finally:
+        os.close(descriptor)
+
+
 async def checked(path: Path) -> tuple[int, str]:
     """haproxy's exit code and words about a configuration. That there are no servers' states yet is none of them."""
     arguments = ["-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]

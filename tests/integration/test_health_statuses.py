@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import time
@@ -112,11 +113,17 @@ class HealthCase(PostgresCase):
             await amphorae.insert(tx, amphora)
         return tree, amphora
 
-    def send(self, report: Report, amphora: Amphora | None = None, key: bytes | None = None) -> None:
+    def send(
+        self,
+        report: Report,
+        amphora: Amphora | None = None,
+        key: bytes | None = None,
+        kind: envelope.Kind = envelope.Kind.HEARTBEAT,
+    ) -> None:
         amphora_id = (amphora or self.amphora).id
         for body in split(report, envelope.BODY_LIMIT):
             self.sequence += 1
-            header = envelope.Header(amphora_id, self.boot, self.sequence, time.time())
+            header = envelope.Header(amphora_id, self.boot, self.sequence, time.time(), kind)
             self.socket.sendto(envelope.seal(key or amphora_key(MASTER, amphora_id), header, body), self.address)
 
     async def statuses(self, tree: Tree | None = None) -> list[OperatingStatus]:
@@ -270,6 +277,95 @@ class Dropping(HealthCase):
         self.send(report_of(self.tree, "UP", "UP"))
         await self.until_statuses(ONLINE, ONLINE, ONLINE, ONLINE, ONLINE)
         self.assertEqual(self.health.counters[Outcome.ACCEPTED], 1)
+
+
+class Alerts(HealthCase):
+    """Statuses that changed, and what an amphora is answered."""
+
+    def answers(self) -> list[envelope.Header]:
+        """Those that have come since."""
+        self.socket.setblocking(False)
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(envelope.unseal(amphora_key(MASTER, self.amphora.id), self.socket.recv(2000))[0])
+        return found
+
+    async def answered(self) -> list[envelope.Header]:
+        """The same, once there are some."""
+        found: list[envelope.Header] = []
+
+        async def any_there() -> bool:
+            found.extend(self.answers())
+            return bool(found)
+
+        await self.until(any_there)
+        return found
+
+    async def test_it_is_acknowledged_once_it_is_in_the_database(self) -> None:
+        self.send(report_of(self.tree, "UP", "DOWN"), kind=envelope.Kind.ALERT)
+        (header,) = await self.answered()
+        self.assertEqual(await self.statuses(), [DEGRADED, DEGRADED, DEGRADED, ONLINE, ERROR])
+        self.assertEqual((header.kind, header.sequence), (envelope.Kind.ACKNOWLEDGEMENT, self.sequence))
+
+    async def test_it_is_written_sooner_than_a_heartbeat(self) -> None:
+        self.health._interval = 30.0
+        self.send(report_of(self.tree, "UP", "DOWN"), kind=envelope.Kind.ALERT)
+        self.assertLess(await self.until_statuses(DEGRADED, DEGRADED, DEGRADED, ONLINE, ERROR), 0.3)
+
+    async def test_it_is_not_acknowledged_before_the_database_is_back(self) -> None:
+        self.server.signal(signal.SIGSTOP)
+        self.addCleanup(self.server.signal, signal.SIGCONT)
+        for word in ("DOWN", "UP"):
+            self.send(report_of(self.tree, word, "UP"), kind=envelope.Kind.ALERT)
+        await deferLater(reactor, self.deadline + 0.5)
+        self.assertEqual(self.answers(), [])
+        self.server.signal(signal.SIGCONT)
+        self.assertEqual([h.sequence for h in await self.answered()], [1, 2])
+        self.assertEqual(await self.statuses(), [ONLINE] * 5)
+
+    async def test_what_another_receiver_wrote_meanwhile_is_written_over(self) -> None:
+        one = self.address
+        await self.started()
+        other = self.address
+        for address, word, expected in ((one, "DOWN", ERROR), (other, "UP", ONLINE), (one, "DOWN", ERROR)):
+            self.address = address
+            self.send(report_of(self.tree, word, "UP"), kind=envelope.Kind.ALERT)
+            await self.answered()
+            self.assertIs((await self.statuses())[3], expected)
+
+    async def test_one_of_an_amphora_that_nobody_knows_is_not_acknowledged(self) -> None:
+        self.send(Report(), evolve(self.amphora, id=identifier()), kind=envelope.Kind.ALERT)
+        await self.until_count(Outcome.UNKNOWN_AMPHORA)
+        await deferLater(reactor, 0.3)
+        self.assertEqual(self.answers(), [])
+
+    async def test_a_heartbeat_is_answered_while_a_change_waits_that_nobody_pushes(self) -> None:
+        report = report_of(self.tree, "UP", "UP")
+        self.send(report)
+        await self.until_statuses(ONLINE, ONLINE, ONLINE, ONLINE, ONLINE)
+        async with self.database.transaction() as tx:
+            load_balancer = await load_balancers.change(tx, self.tree.load_balancer.id)
+        began = time.monotonic()
+        found: list[envelope.Header] = []
+
+        async def noticed() -> bool:
+            await deferLater(reactor, 0.2)
+            self.send(report)
+            found.extend(self.answers())
+            return bool(found)
+
+        await self.until(noticed)
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.assertEqual(found[0].kind, envelope.Kind.NOTICE)
+        async with self.database.transaction() as tx:
+            await load_balancers.applied(tx, load_balancer.id, load_balancer.revision)
+        await deferLater(reactor, 0.5)
+        self.answers()
+        for _ in range(5):
+            self.send(report)
+            await deferLater(reactor, 0.1)
+        self.assertEqual(self.answers(), [])
 
 
 class Outage(HealthCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from octavia_tx.wire.envelope import Header
+from octavia_tx.wire.envelope import Header, Kind
 from octavia_tx.wire.heartbeat import (
     LISTENER_STATUSES,
     MEMBER_STATUSES,
@@ -35,5 +35,6 @@ headers = st.builds(
     st.integers(0, 2**63 - 1),
     # Until 2041 a float of seconds is exact to a microsecond; later it is to two.
     st.integers(0, 2**51 - 1).map(lambda microseconds: microseconds / 1_000_000),
+    st.sampled_from(Kind),
 )
 keys = st.binary(min_size=32, max_size=32)

@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import contextlib
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.wire.envelope import (
+    ANSWERS,
     BODY_LIMIT,
     DATAGRAM_LIMIT,
     MAGIC,
     BadSignature,
     Header,
+    Kind,
     Malformed,
     Oversized,
     Refused,
     Truncated,
     UnknownVersion,
+    answer,
     peek,
     seal,
     unseal,
@@ -50,6 +54,20 @@ class Sealing(SynchronousTestCase):
         for sequence, time in ((-1, 0.0), (2**63, 0.0), (0, -1.0), (0, 2.0**53)):
             header = Header(HEADER.amphora_id, HEADER.boot_id, sequence, time)
             self.assertRaises(ValueError, seal, KEY, header, b"")
+
+
+class Answering(SynchronousTestCase):
+    """L{answer}."""
+
+    @given(keys, headers, st.sampled_from(sorted(ANSWERS)))
+    def test_an_answer_repeats_the_header_of_what_it_answers(self, key: bytes, header: Header, kind: Kind) -> None:
+        self.assertEqual(unseal(key, answer(key, kind, header)), (evolve(header, kind=kind), b""))
+
+    @given(headers, st.sampled_from(Kind), st.sampled_from(Kind))
+    def test_no_datagram_can_be_made_one_of_another_kind(self, header: Header, one: Kind, other: Kind) -> None:
+        datagram = seal(KEY, evolve(header, kind=one), b"")
+        if one is not other:
+            self.assertRaises(BadSignature, unseal, KEY, datagram[:5] + bytes([other]) + datagram[6:])
 
 
 class Refusing(SynchronousTestCase):

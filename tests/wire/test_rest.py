@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.wire.rest import (
     action_path,
+    applied_path,
     haproxy_path,
     haproxy_text_path,
     load_balancers_path,
@@ -38,3 +39,4 @@ class Paths(SynchronousTestCase):
 
     def test_an_amphora_asks_for_what_is_its_own(self) -> None:
         self.assertEqual(load_balancers_path("a"), "/1.0/amphorae/a/load_balancers")
+        self.assertEqual(applied_path("a", "b", 7, 3), "/1.0/amphorae/a/load_balancers/b/applied/7/3")
