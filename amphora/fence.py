@@ -34,16 +34,19 @@ class Fences:
                 return 0
         return self._seen[load_balancer_id]
 
+    def refuse(self, load_balancer_id: str, number: int) -> None:
+        """@raise StaleFence: a higher one was seen."""
+        if number < (seen := self.seen(load_balancer_id)):
+            raise StaleFence(number, seen)
+
     def check(self, load_balancer_id: str, number: int) -> None:
         """
         Accept a number, and remember it before anything is done in its name.
 
         @raise StaleFence: a higher one was seen.
         """
-        seen = self.seen(load_balancer_id)
-        if number < seen:
-            raise StaleFence(number, seen)
-        if number > seen:
+        self.refuse(load_balancer_id, number)
+        if number > self.seen(load_balancer_id):
             durable.make_directory(self._directory)
             durable.write(self._directory / load_balancer_id, str(number).encode())
             self._seen[load_balancer_id] = number

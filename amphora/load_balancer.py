@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from amphora import durable, ports
+from amphora import durable, ports, verdict
 from amphora.certificates import Certificates
 from amphora.fence import Fences
 from amphora.frontends import frontends
@@ -120,7 +119,8 @@ class LoadBalancer:
         @raise Invalid: haproxy doesn't accept it; the one before stays.
         @raise StaleFence: a newer controller was here.
         """
-        return self.alone(fence, lambda: self._upload(text))
+        # Its number is remembered on the way, while haproxy looks at the text.
+        return self.alone(None, lambda: self._upload(text, fence))
 
     def start(self, fence: int | None) -> Deferred[None]:
         """
@@ -234,13 +234,19 @@ class LoadBalancer:
         work.addBoth(tell)
         return done
 
-    async def _upload(self, text: bytes) -> str:
+    async def _upload(self, text: bytes, fence: int | None = None) -> str:
+        if fence is not None:
+            self._fences.refuse(self.identifier, fence)
         is_new = not self._directory.exists()
         durable.make_directory(self._directory)
         self.certificates.link()
-        draft = durable.write_draft(self._directory / CONFIGURATION, text)
+        draft = durable.write_draft(self._directory / CONFIGURATION, text, lasting=False)
         try:
-            await self._check(draft)
+            checked = verdict.ask(self._reactor, self._program.check(draft), environment())
+            if fence is not None:
+                self._fences.check(self.identifier, fence)
+            durable.make_lasting(draft)
+            self._judge(draft, *await checked)
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
@@ -250,17 +256,13 @@ class LoadBalancer:
             raise
         return checksum(text)
 
-    async def _check(self, draft: Path) -> None:
-        path, *arguments = self._program.check(draft)
-        out, err, code = await getProcessOutputAndValue(path, arguments, env=environment(), reactor=self._reactor)
+    def _judge(self, draft: Path, code: int | None, said: str) -> None:
         if code != 0:
-            said = (err + out).decode(errors="replace").replace(str(draft), CONFIGURATION)
-            raise Invalid(readable(said, self._directory))
+            raise Invalid(readable(said.replace(str(draft), CONFIGURATION), self._directory))
 
     async def _run(self, action: Callable[[], Awaitable[None]]) -> None:
         if not self.exists:
             raise Absent(self.identifier)
-        await self._observer.before(self)
         try:
             await action()
             if self.life.serves():
@@ -271,6 +273,7 @@ class LoadBalancer:
             await self._observer.after(self)
 
     async def _start(self) -> None:
+        await self._observer.before(self)
         (self._directory / DRAINED).unlink(missing_ok=True)
         await self.life.start()
 
@@ -297,6 +300,7 @@ class LoadBalancer:
         return sum(connections(parse(text)) for text in rows)
 
     async def _stop(self) -> None:
+        await self._observer.before(self)
         self._runtime.stop()
         await self.life.stop()
 
@@ -304,6 +308,7 @@ class LoadBalancer:
         new = self.certificates.replacements(self.text(), self._loaded.certificates())
         if await self._runtime.take_up(self.text().decode(errors="replace"), new):
             return
+        await self._observer.before(self)
         held: list[int] = []
         (self._directory / DRAINED).unlink(missing_ok=True)
         try:

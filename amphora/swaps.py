@@ -36,7 +36,7 @@ class Swaps:
 
         @raise MasterSilent: it isn't known.
         """
-        rows = parse(await self._master.ask("@1 show stat -1 4 -1"))
+        rows = parse(await self._master.ask(f"@1 show stat {swap.key[0]} 4 -1"))
         place = places(await self._master.states()).get(swap.key)
         if place is None or not may_pause(swap.key, rows):
             return False
@@ -59,14 +59,13 @@ def may_pause(key: live.Key, rows: Sequence[Row]) -> bool:
     """
     Whether a server may be missing for a moment, so that nobody notices.
 
-    @param rows: all servers, of C{show stat}.
+    @param rows: all servers of its section, of C{show stat}.
     """
-    section = [row for row in rows if row["pxname"] == key[0]]
-    own = next((row for row in section if row["svname"] == key[1]), None)
+    own = next((row for row in rows if row["svname"] == key[1]), None)
     if own is None or own["status"] == _RESTS:
         return own is not None
     backup = own["bck"] == "1"
-    others = [row for row in section if row is not own and row["status"] in _WELL and row["weight"] != "0"]
+    others = [row for row in rows if row is not own and row["status"] in _WELL and row["weight"] != "0"]
     return own["status"] in _WELL and any(backup or row["bck"] == "0" for row in others)
 
 

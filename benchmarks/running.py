@@ -46,17 +46,17 @@ class Running:
         (master,) = [line.split() for line in self.ask("show proc").splitlines() if " master " in line]
         return int(master[2])
 
-    def server(self, name: str) -> Server | None:
+    def server(self, section: str, name: str) -> Server | None:
         """One server's row of statistics; C{None} where there's none of that name."""
-        table = self.ask("@1 show stat -1 4 -1").partition("# ")[2]
+        table = self.ask(f"@1 show stat {section} 4 -1").partition("# ")[2]
         return next((row for row in csv.DictReader(table.splitlines()) if row["svname"] == name), None)
 
-    def until(self, name: str, holds: Callable[[Server | None], bool]) -> float:
+    def until(self, section: str, name: str, holds: Callable[[Server | None], bool]) -> float:
         """Wait until it holds of a server; gives the moment."""
         deadline = time.perf_counter() + PATIENCE
-        while not holds(self.server(name)):
+        while not holds(self.server(section, name)):
             if time.perf_counter() > deadline:
-                raise TimeoutError(f"{name} is still {self.server(name)}")
+                raise TimeoutError(f"{name} is still {self.server(section, name)}")
             time.sleep(0.001)
         return time.perf_counter()
 
