@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from amphora import live
 from amphora.master import Master, MasterSilent
-from amphora.replacement import Replacement
+from amphora.replacement import Change
 from amphora.swaps import Swaps, places
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Runtime:
         self._timer: IDelayedCall | None = None
         self._delay = FIRST_LOOK
 
-    async def take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
+    async def take_up(self, wanted: str, new: Sequence[Change] | None) -> bool:
         """
         Whether haproxy goes by this configuration and these new certificates now. If not, it goes by neither the old
         nor the new, and needs a reload. Until the next L{look}, nothing is forgotten: which servers are to stay isn't
@@ -50,7 +50,7 @@ class Runtime:
         """
         return await self._alone(self._take_up(wanted, new))
 
-    async def _take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
+    async def _take_up(self, wanted: str, new: Sequence[Change] | None) -> bool:
         self.stop()
         now = self._running()
         orders = None if now is None else live.orders(now, wanted, await self._still_leaving())
@@ -104,7 +104,7 @@ class Runtime:
                 return False
         return True
 
-    async def _replaced(self, new: Sequence[Replacement]) -> bool:
+    async def _replaced(self, new: Sequence[Change]) -> bool:
         """Whether haproxy took these up. What it answers isn't logged: it may be a key that it doesn't understand."""
         for each in new:
             with suppress(MasterSilent):

@@ -1,4 +1,4 @@
-"""Changes of members and listeners through the API, while users ask at a steady pace: when each is live, who notices."""
+"""Changes of members and listeners through the API while users ask at a steady pace: when they are live, and for whom."""
 
 from __future__ import annotations
 
