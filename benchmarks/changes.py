@@ -1,4 +1,4 @@
-"""Changes of members and listeners through the API while users ask at a steady pace: when they are live, and for whom."""
+"""Changes of members and listeners through the API, while users ask at a steady pace: when each is live, who fails."""
 
 from __future__ import annotations
 
