@@ -27,7 +27,9 @@ _TIES: Final = re.compile(r"(stick|cookie|stick-table|balance (?!roundrobin|leas
 _SUCCESS: Final = frozenset({"", "New server registered."})
 Key = tuple[str, str]  # the names of a server's section and its own
 # What a server added at run time would lack, or what can't be told of a line by its words.
-_BEYOND: Final = re.compile(r"""^\s*(default-server|server-template)\b|^\s*server\b.*["'\\$]""", re.MULTILINE)
+_BEYOND: Final = re.compile(
+    r"""^\s*(default-server|server-template|option external-check)\b|^\s*server\b.*["'\\$]""", re.MULTILINE
+)
 
 
 @frozen

@@ -19,6 +19,7 @@ from amphora.handover import Handover
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.loaded import Loaded
 from amphora.master import Master, MasterSilent
+from amphora.pings import CantPing, Pings
 from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
@@ -86,6 +87,7 @@ class LoadBalancer:
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
         self._handover = Handover(self.identifier, reactor, directory, self._master)
+        self._pings = Pings(reactor, directory)
         self._runtime = Runtime(self.identifier, reactor, self._master, self._running)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
 
@@ -247,6 +249,7 @@ class LoadBalancer:
                 self._fences.check(self.identifier, fence)
             durable.make_lasting(draft)
             self._judge(draft, *await checked)
+            await self._ping(text)
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
@@ -255,6 +258,12 @@ class LoadBalancer:
                 durable.remove_directory(self._directory)
             raise
         return checksum(text)
+
+    async def _ping(self, text: bytes) -> None:
+        try:
+            await self._pings.serve(text)
+        except CantPing as e:
+            raise Invalid(str(e)) from e
 
     def _judge(self, draft: Path, code: int | None, said: str) -> None:
         if code != 0:
@@ -338,6 +347,7 @@ class LoadBalancer:
 
     async def _remove(self) -> None:
         self._runtime.stop()
+        self._pings.stop()
         await self.life.stop()
         self.certificates.remove()
         if self._directory.exists():
@@ -356,6 +366,10 @@ class LoadBalancer:
         durable.remove_drafts(self._directory)
         if not self.exists:
             return
+        try:
+            await self._pings.serve(self.text())
+        except CantPing as e:
+            self.log.error("{identifier}: {e}", identifier=self.identifier, e=e)
         drained = (self._directory / DRAINED).exists()
         found = await self._runner.find(lambda said: self.life._ended(said))
         if found is not None:
