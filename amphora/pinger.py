@@ -29,7 +29,7 @@ LOCK: Final = "lock"  # there; holds the pid of who serves
 WANTED: Final = f"{PLACE}/{SOCKET}"  # what a configuration says that wants this
 LOOK: Final = 5.0  # seconds between looks whether it is wanted
 _CONFIGURATIONS: Final = ("../haproxy.cfg", "../loaded.cfg")
-_SERVER: Final = re.compile(r"^[ \t]*server[ \t]+(\S+)[ \t]+(\S+):\d+(?:[ \t].*?[ \t]addr[ \t]+(\S+))?", re.MULTILINE)
+_SERVER: Final = re.compile(r"^[ \t]*server[ \t]+(\S+)[ \t]+(\S+):\d+(?:.*?[ \t]addr[ \t]+(\S+))?", re.MULTILINE)
 _LIMIT: Final = 256  # bytes of a line, and of what an answer to a ping may hold
 _TOKEN: Final = 16  # bytes by which an answer is told from others
 # What a request and its answer are called, by the address's family.

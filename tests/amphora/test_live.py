@@ -96,7 +96,12 @@ class Ordering(SynchronousTestCase):
             self.assertIsNone(orders(other, configuration(A), {}), other)
 
     def test_what_a_server_added_would_lack_needs_a_reload(self) -> None:
-        for line in ("default-server inter 1s", "server-template t 1-3 host:80", 'server c 127.0.0.1:1 sni str("x")'):
+        for line in (
+            "option external-check",
+            "default-server inter 1s",
+            "server-template t 1-3 host:80",
+            'server c 127.0.0.1:1 sni str("x")',
+        ):
             self.assertIsNone(orders(configuration(line), configuration(line, A), {}), line)
 
     def test_servers_of_several_sections_are_told_apart(self) -> None:

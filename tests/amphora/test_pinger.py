@@ -14,7 +14,7 @@ from tests.amphora_driver.gallery import listener, member, monitor, pool, tree
 IN_PLACE = """
 backend b
     server one 192.0.2.1:80 id 3 weight 1 check inter 1s
-    server two [2001:db8::2]:80 check addr 192.0.2.22 port 3
+    server two [2001:db8::2]:80 addr 192.0.2.22 port 3 check
 \tserver three 192.0.2.3:80 check addr [2001:db8::33] backup
     # server four 192.0.2.4:80
 """
