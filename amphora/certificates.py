@@ -14,7 +14,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from amphora import durable
-from amphora.replacement import Replacement, replacements, uses
+from amphora.replacement import Change, replacements, uses
 
 _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}\.pem", re.ASCII).fullmatch
@@ -133,13 +133,21 @@ class Certificates:
         """The MD5 of each file, by its name."""
         return {path.name: _digest(path.read_bytes()) for path in self._all(".pem") if _NAME(path.name)}
 
-    def replacements(self, configuration: bytes, loaded: Mapping[str, str]) -> tuple[Replacement, ...] | None:
+    def replacements(self, configuration: bytes, loaded: Mapping[str, str]) -> tuple[Change, ...] | None:
         """
         What a haproxy that runs this configuration must be told of those that changed; C{None}: it needs a reload.
 
         @param loaded: the MD5 of each file that it has, by its name.
         """
-        return replacements(configuration.decode(errors="replace"), loaded, self.digests(), self.read)
+        text = configuration.decode(errors="replace")
+        return replacements(text, loaded, self.digests(), self.read, self._read_before)
+
+    def _read_before(self, name: str) -> bytes:
+        """What haproxy has loaded, of a file that changed since. Raises as L{read}."""
+        try:
+            return _before(self._path(name)).read_bytes()
+        except (FileNotFoundError, NoMemory) as e:
+            raise AbsentFile(name) from e
 
     def back(self) -> None:
         """Put what haproxy has loaded in the place of what it doesn't accept."""

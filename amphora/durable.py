@@ -37,10 +37,11 @@ def replace(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def write_draft(path: Path, content: bytes) -> Path:
+def write_draft(path: Path, content: bytes, *, lasting: bool = True) -> Path:
     """
     Write the content beside the file that it may become, and make it durable there.
 
+    @param lasting: C{False}: whoever calls makes it durable later, by L{make_lasting}.
     @return: the draft's path. Whoever calls L{adopt}s or removes it.
     """
     descriptor, name = mkstemp(prefix=f"{path.name}.", suffix=TEMPORARY, dir=path.parent)
@@ -48,11 +49,17 @@ def write_draft(path: Path, content: bytes) -> Path:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
     except OSError:
         os.unlink(name)
         raise
     return Path(name)
+
+
+def make_lasting(draft: Path) -> None:
+    """Make a draft's content durable."""
+    _sync(draft, os.O_RDONLY)
 
 
 def adopt(draft: Path, path: Path) -> None:
@@ -79,8 +86,8 @@ def remove_drafts(directory: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

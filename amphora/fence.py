@@ -45,6 +45,11 @@ class Fences:
                 return 0
         return self._seen[load_balancer_id]
 
+    def refuse(self, load_balancer_id: str, number: int) -> None:
+        """@raise StaleFence: a higher one was seen."""
+        if number < (seen := self.seen(load_balancer_id)):
+            raise StaleFence(number, seen)
+
     def check(self, load_balancer_id: str, number: int, since: Mapping[str, int] | None = None) -> None:
         """
         Accept a number, and remember it before anything is done in its name.
@@ -55,10 +60,8 @@ class Fences:
         """
         if since is not None and self._changes[load_balancer_id] != since.get(load_balancer_id, 0):
             raise Overtaken(load_balancer_id)
-        seen = self.seen(load_balancer_id)
-        if number < seen:
-            raise StaleFence(number, seen)
-        if number > seen:
+        self.refuse(load_balancer_id, number)
+        if number > self.seen(load_balancer_id):
             durable.make_directory(self._directory)
             durable.write(self._directory / load_balancer_id, str(number).encode())
             self._seen[load_balancer_id] = number

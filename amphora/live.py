@@ -1,9 +1,10 @@
 """
 What of a new configuration haproxy can take up while it runs: servers that come, go, weigh differently or rest.
 
-Two configurations are compared line by line. Where only C{server} lines differ, and in nothing but what its runtime
-socket can change, the difference is a list of commands. Servers that go are only put to rest: haproxy forgets one
-when its last connection has ended (L{amphora.runtime}).
+Two configurations are compared line by line. Where only C{server} lines differ, the difference is a list of commands.
+Servers that go are only put to rest: haproxy forgets one when its last connection has ended (L{amphora.runtime}). One
+that is to be what its runtime socket can't make of it, as a backup, is swapped for another of its name
+(L{amphora.swaps}).
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ _SECTION: Final = re.compile(
     r"|peers|program|resolvers|ring|traces|userlist)\b"
 )
 _BACKENDS: Final = frozenset({"backend", "listen"})
+SWAPS: Final = 8  # at once; for more, a reload is the lesser disturbance
+# A section of which clients are tied to one of its servers, and would be sent to another one while that is swapped.
+_TIES: Final = re.compile(r"(stick|cookie|stick-table|balance (?!roundrobin|leastconn).*)\b")
 _SUCCESS: Final = frozenset({"", "New server registered."})
 Key = tuple[str, str]  # the names of a server's section and its own
 # What a server added at run time would lack, or what can't be told of a line by its words.
-_BEYOND: Final = re.compile(r"""^\s*(default-server|server-template)\b|^\s*server\b.*["'\\$]""", re.MULTILINE)
+_BEYOND: Final = re.compile(
+    r"""^\s*(default-server|server-template|option external-check)\b|^\s*server\b.*["'\\$]""", re.MULTILINE
+)
 
 
 @frozen
@@ -50,16 +56,32 @@ def servers(text: str) -> Mapping[Key, Server]:
 
 
 @frozen
+class Swap:
+    """
+    A server that is to be another one under its name.
+
+    @ivar rested: whether it got nothing before.
+    @ivar orders: what makes the new one of it once the old one is forgotten.
+    """
+
+    key: Key
+    rested: bool
+    orders: tuple[str, ...]
+
+
+@frozen
 class Orders:
     """
     What to tell haproxy.
 
     @ivar first: so that servers come; only if all of that succeeds, the rest may be told.
+    @ivar swaps: servers that are to be others under their names.
     @ivar then: so that others change, or go.
     """
 
     first: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
+    swaps: tuple[Swap, ...] = ()
 
 
 def orders(now: str, wanted: str, leaving: Mapping[Key, Server]) -> Orders | None:
@@ -70,21 +92,28 @@ def orders(now: str, wanted: str, leaving: Mapping[Key, Server]) -> Orders | Non
     """
     if _BEYOND.search(now) or _BEYOND.search(wanted):
         return None
-    old, old_rest = _parsed(now)
-    new, new_rest = _parsed(wanted)
+    old, old_rest, ties = _parsed(now)
+    new, new_rest, _ties = _parsed(wanted)
     if old_rest != new_rest:
         return None
     known = {**{key: evolve(server, rests=True) for key, server in leaving.items()}, **old}
-    if any(known[key].differs(new[key]) for key in new.keys() & known.keys()):
+    others = {key for key in new.keys() & known.keys() if known[key].differs(new[key])}
+    if len(others) > SWAPS or any(section in ties for section, _name in others):
         return None
     added = [order for key in new.keys() - known.keys() for order in _added(key, new[key])]
-    changed = [order for key in new.keys() & known.keys() for order in _changed(key, known[key], new[key])]
-    return Orders(tuple(added), (*changed, *map(rest, old.keys() - new.keys())))
+    changed = [order for key in new.keys() & known.keys() - others for order in _changed(key, known[key], new[key])]
+    swaps = tuple(Swap(key, known[key].rests, tuple(_added(key, new[key]))) for key in sorted(others))
+    return Orders(tuple(added), (*changed, *map(rest, old.keys() - new.keys())), swaps)
 
 
 def rest(key: Key) -> str:
     """The command that lets a server finish what it has, and get nothing more."""
     return f"set server {'/'.join(key)} state maint"
+
+
+def ready(key: Key) -> str:
+    """The command that lets a server get requests again."""
+    return f"set server {'/'.join(key)} state ready"
 
 
 def forget(key: Key, address: str, port: str) -> tuple[str, ...]:
@@ -105,10 +134,11 @@ def succeeded(answer: str) -> bool:
 
 
 @lru_cache(maxsize=2)  # what runs was what was wanted the time before
-def _parsed(text: str) -> tuple[Mapping[Key, Server], list[str]]:
-    """The servers, and all other lines that mean something."""
+def _parsed(text: str) -> tuple[Mapping[Key, Server], list[str], frozenset[str]]:
+    """The servers, all other lines that mean something, and the sections that tie clients to servers."""
     found: dict[Key, Server] = {}
     others: list[str] = []
+    ties: set[str] = set()
     section = ""
     for line in _lines(text):
         words = line.split()
@@ -118,7 +148,9 @@ def _parsed(text: str) -> tuple[Mapping[Key, Server], list[str]]:
             found[section, words[1]] = _server(words[2], words[3:])
         else:
             others.append(" ".join(words))
-    return found, others
+            if _TIES.match(others[-1]):
+                ties.add(section)
+    return found, others, frozenset(ties)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -154,4 +186,4 @@ def _changed(key: Key, old: Server, new: Server) -> Iterator[str]:
     if old.weight != new.weight:
         yield f"set server {name} weight {new.weight}"
     if old.rests != new.rests:
-        yield rest(key) if new.rests else f"set server {name} state ready"
+        yield rest(key) if new.rests else ready(key)

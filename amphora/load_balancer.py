@@ -7,24 +7,21 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import Logger
 
-from amphora import durable, ports
-from amphora.alarm import Alarm
+from amphora import durable, ports, verdict
 from amphora.certificates import Certificates
-from amphora.counted import Counted
 from amphora.fence import Fences
 from amphora.frontends import frontends
 from amphora.handover import Handover
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.loaded import Loaded
-from amphora.master import Master, MasterSilent
-from amphora.process import epoch, identify
-from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
+from amphora.master import Master
+from amphora.pings import CantPing, Pings
+from amphora.readings import Readings
+from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
-from amphora.statistics import Snapshot, connections, is_over, parse, signs, snapshot
 from amphora.turns import Turns
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
@@ -63,9 +60,12 @@ class LoadBalancer:
 
     @ivar identifier: its id.
     @ivar life: its haproxy.
+    @ivar readings: what that counts.
     @ivar counted: what it counted last, for the agents to come.
     @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -84,14 +84,14 @@ class LoadBalancer:
         self._fences = fences
         self._observer = observer
         self._turns = Turns(self.identifier)
-        self._over: list[int] = []
-        self.counted = Counted(directory)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
         self._handover = Handover(self.identifier, reactor, directory, self._master)
+        self._pings = Pings(reactor, directory, program.prefix)
         self._runtime = Runtime(self.identifier, reactor, self._master, self._running)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
+        self.readings = Readings(self.identifier, reactor, directory, self._master, self._handover, self.life)
 
     @property
     def exists(self) -> bool:
@@ -123,7 +123,8 @@ class LoadBalancer:
         @raise Invalid: haproxy doesn't accept it; the one before stays.
         @raise StaleFence: a newer controller was here.
         """
-        return self.alone(fence, lambda: self._upload(text))
+        # Its number is remembered on the way, while haproxy looks at the text.
+        return self.alone(None, lambda: self._upload(text, fence))
 
     def start(self, fence: int | None) -> Deferred[None]:
         """
@@ -201,43 +202,6 @@ class LoadBalancer:
         """At the agent's start: adopt the haproxy that an earlier agent left, or start it anew."""
         return self.alone(None, self._revive)
 
-    async def snapshot(self) -> Snapshot | None:
-        """
-        What its haproxy counts now; C{None} where it doesn't run.
-
-        @raise MasterSilent: it runs, but doesn't answer.
-        """
-        if not (self.life.serves() or self.life.drains()):
-            return None
-        Log(self._directory).shorten()
-        processes = await self._master.processes()
-        # What these count last was told when it was looked at last.
-        self._handover.release(self._over)
-        self._over = []
-        runs = []
-        over = set()
-        for pid in (*processes.workers, *processes.old):
-            if (identity := identify(pid)) is not None:
-                rows = parse(await self._master.statistics(pid))
-                runs.append((epoch(identity), pid in processes.workers, rows))
-                if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
-                    self._over.append(pid)
-                    over.add(epoch(identity))
-        return evolve(snapshot(self.identifier, runs), over=frozenset(over))
-
-    async def glance(self) -> object:
-        """
-        Something that differs when a listener has become full, or isn't any more, and mostly when a member's state has
-        changed. It costs little, however many members there are.
-
-        @raise MasterSilent: see L{snapshot}.
-        """
-        return signs(parse(await self._master.fronts())) if self.life.serves() else None
-
-    def alarm(self, ring: Callable[[], None]) -> Alarm:
-        """Where its haproxy tells at once that something has happened."""
-        return Alarm(self._reactor, self._directory, ring)
-
     def alone(
         self, fence: int | None, change: Callable[[], Awaitable[T]], since: Mapping[str, int] | None = None
     ) -> Deferred[T]:
@@ -254,13 +218,20 @@ class LoadBalancer:
 
         return self._turns.take(guarded)
 
-    async def _upload(self, text: bytes) -> str:
+    async def _upload(self, text: bytes, fence: int | None = None) -> str:
+        if fence is not None:
+            self._fences.refuse(self.identifier, fence)
         is_new = not self._directory.exists()
         durable.make_directory(self._directory)
         self.certificates.link()
-        draft = durable.write_draft(self._directory / CONFIGURATION, text)
+        draft = durable.write_draft(self._directory / CONFIGURATION, text, lasting=False)
         try:
-            await self._check(draft)
+            checked = verdict.ask(self._reactor, self._program.check(draft), environment())
+            if fence is not None:
+                self._fences.check(self.identifier, fence)
+            durable.make_lasting(draft)
+            self._judge(draft, *await checked)
+            await self._ping(text)
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
@@ -270,17 +241,19 @@ class LoadBalancer:
             raise
         return checksum(text)
 
-    async def _check(self, draft: Path) -> None:
-        path, *arguments = self._program.check(draft)
-        out, err, code = await getProcessOutputAndValue(path, arguments, env=environment(), reactor=self._reactor)
+    async def _ping(self, text: bytes) -> None:
+        try:
+            await self._pings.serve(text)
+        except CantPing as e:
+            raise Invalid(str(e)) from e
+
+    def _judge(self, draft: Path, code: int | None, said: str) -> None:
         if code != 0:
-            said = (err + out).decode(errors="replace").replace(str(draft), CONFIGURATION)
-            raise Invalid(readable(said, self._directory))
+            raise Invalid(readable(said.replace(str(draft), CONFIGURATION), self._directory))
 
     async def _run(self, action: Callable[[], Awaitable[None]]) -> None:
         if not self.exists:
             raise Absent(self.identifier)
-        await self._observer.before(self)
         try:
             await action()
             if self.life.serves():
@@ -291,6 +264,7 @@ class LoadBalancer:
             await self._observer.after(self)
 
     async def _start(self) -> None:
+        await self._observer.before(self)
         (self._directory / DRAINED).unlink(missing_ok=True)
         await self.life.start()
 
@@ -301,22 +275,13 @@ class LoadBalancer:
         if self.life.serves():
             await self._handover.hold()  # until what it counts last is told
         self.life.drain()
-        left = await self._connections() if self.life.drains() else 0
+        left = await self.readings.connections() if self.life.drains() else 0
         if not left:
             await self._observer.after(self)
         return left
 
-    async def _connections(self) -> int:
-        """How many there are, once no more are accepted; a haproxy that lives and can't be asked may have one."""
-        try:
-            processes = await self._master.processes()
-            await self._handover.until_stopped(processes.workers)
-            rows = [await self._master.statistics(pid) for pid in (*processes.workers, *processes.old)]
-        except MasterSilent:
-            return int(self.life.drains())
-        return sum(connections(parse(text)) for text in rows)
-
     async def _stop(self) -> None:
+        await self._observer.before(self)
         self._runtime.stop()
         await self.life.stop()
         (self._directory / PID_FILE).unlink(missing_ok=True)  # nobody is to miss it
@@ -325,6 +290,7 @@ class LoadBalancer:
         new = self.certificates.replacements(self.text(), self._loaded.certificates())
         if await self._runtime.take_up(self.text().decode(errors="replace"), new):
             return
+        await self._observer.before(self)
         held: list[int] = []
         (self._directory / DRAINED).unlink(missing_ok=True)
         try:
@@ -355,6 +321,7 @@ class LoadBalancer:
 
     async def _remove(self) -> None:
         self._runtime.stop()
+        self._pings.stop()
         await self.life.stop()
         self.certificates.remove()
         if self._directory.exists():
@@ -373,6 +340,10 @@ class LoadBalancer:
         durable.remove_drafts(self._directory)
         if not self.exists:
             return
+        try:
+            await self._pings.serve(self.text())
+        except CantPing as e:
+            self.log.error("{identifier}: {e}", identifier=self.identifier, e=e)
         drained = (self._directory / DRAINED).exists()
         found = await self._runner.find(lambda said: self.life._ended(said))
         if found is not None:

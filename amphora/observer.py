@@ -45,7 +45,7 @@ class Watch:
         self.load_balancer = load_balancer
         self._reactor = reactor
         self._look = look
-        self._alarm = load_balancer.alarm(self.hurry)
+        self._alarm = load_balancer.readings.alarm(self.hurry)
         self._seen: object = None
         self._glancing = False
         self._lock = DeferredLock()
@@ -107,7 +107,7 @@ class Watch:
 
     async def _glanced(self) -> object:
         try:
-            return await self.load_balancer.glance()
+            return await self.load_balancer.readings.glance()
         except MasterSilent:
             return self._seen
 
@@ -159,7 +159,7 @@ class Observation(Service):
         identifier = load_balancer.identifier
         if identifier not in self._watches:
             self._watches[identifier] = Watch(self._reactor, load_balancer, self._look)
-            self._ledger.restore(identifier, load_balancer.counted.read())
+            self._ledger.restore(identifier, load_balancer.readings.counted.read())
         return self._watches[identifier]
 
     def _round(self) -> None:
@@ -169,12 +169,12 @@ class Observation(Service):
 
     async def _look(self, load_balancer: LoadBalancer) -> None:
         try:
-            snapshot = await load_balancer.snapshot()
+            snapshot = await load_balancer.readings.snapshot()
         except MasterSilent:
             return  # busy, for instance reloading: what was seen before holds
         identifier = load_balancer.identifier
         if identifier in self._watches:
             self._ledger.record(identifier, snapshot)
             if load_balancer.exists:
-                load_balancer.counted.write(self._ledger.kept(identifier))
+                load_balancer.readings.counted.write(self._ledger.kept(identifier))
             self._heartbeats.beat_if_changed()

@@ -105,11 +105,13 @@ class Watch:
     Tells when a process ends, be it our child or not.
 
     @param ended: called once, from the reactor, unless the watch was released before.
+    @ivar code: what it ended with; C{None} before, and of somebody else's child.
     @raise OSError: there's no such process.
     """
 
     def __init__(self, reactor: Any, pid: int, ended: Callable[[], None]) -> None:
         self.pid = pid
+        self.code: int | None = None
         self._reactor = reactor
         self._ended = ended
         self._descriptor = os.pidfd_open(pid)
@@ -123,7 +125,7 @@ class Watch:
         """See L{IReadDescriptor}."""
         # An adopted one is somebody else's child.
         with suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, os.WNOHANG)[1])
         self.release()
         self._ended()
 

@@ -12,7 +12,8 @@ from twisted.logger import Logger
 
 from amphora import live
 from amphora.master import Master, MasterSilent
-from amphora.replacement import Replacement
+from amphora.replacement import Change
+from amphora.swaps import Swaps, places
 
 T = TypeVar("T")
 FIRST_LOOK: Final = 0.05  # seconds until the first attempt; each further one waits twice as long
@@ -33,12 +34,13 @@ class Runtime:
         self._reactor = reactor
         self._master = master
         self._running = running
+        self._swaps = Swaps(reactor, master)
         self._leaving: dict[live.Key, live.Server] = {}
         self._lock = DeferredLock()
         self._timer: IDelayedCall | None = None
         self._delay = FIRST_LOOK
 
-    async def take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
+    async def take_up(self, wanted: str, new: Sequence[Change] | None) -> bool:
         """
         Whether haproxy goes by this configuration and these new certificates now. If not, it goes by neither the old
         nor the new, and needs a reload. Until the next L{look}, nothing is forgotten: which servers are to stay isn't
@@ -48,13 +50,15 @@ class Runtime:
         """
         return await self._alone(self._take_up(wanted, new))
 
-    async def _take_up(self, wanted: str, new: Sequence[Replacement] | None) -> bool:
+    async def _take_up(self, wanted: str, new: Sequence[Change] | None) -> bool:
         self.stop()
         now = self._running()
         orders = None if now is None else live.orders(now, wanted, await self._still_leaving())
         if now is None or orders is None or new is None:
             return False
-        if not (await self._told(orders.first) and await self._replaced(new) and await self._told(orders.then)):
+        if not (await self._told(orders.first) and await self._replaced(new) and await self._swapped(orders.swaps)):
+            return False
+        if not await self._told(orders.then):
             return False
         kept = live.servers(wanted).keys()
         self._leaving = {k: s for k, s in {**self._leaving, **live.servers(now)}.items() if k not in kept}
@@ -69,7 +73,7 @@ class Runtime:
         """The servers that went, but which haproxy hasn't forgotten yet."""
         if self._leaving:
             try:
-                known = _known(await self._master.states())
+                known = places(await self._master.states())
             except MasterSilent:
                 known = {}
             self._leaving = {key: server for key, server in self._leaving.items() if key in known}
@@ -87,7 +91,20 @@ class Runtime:
         self.log.info("{identifier} can't be changed while it runs: {said}", identifier=self._identifier, said=said)
         return False
 
-    async def _replaced(self, new: Sequence[Replacement]) -> bool:
+    async def _swapped(self, swaps: Sequence[live.Swap]) -> bool:
+        """Whether these are what they are to be."""
+        for each in swaps:
+            try:
+                said = "" if await self._swaps.make(each) else "it is needed, not well, or in use."
+            except MasterSilent as e:
+                said = str(e)
+            if said:
+                names = {"identifier": self._identifier, "server": "/".join(each.key)}
+                self.log.info("{identifier}: {server} can't be swapped while it runs: {said}", said=said, **names)
+                return False
+        return True
+
+    async def _replaced(self, new: Sequence[Change]) -> bool:
         """Whether haproxy took these up. What it answers isn't logged: it may be a key that it doesn't understand."""
         for each in new:
             with suppress(MasterSilent):
@@ -125,7 +142,7 @@ class Runtime:
         if running is None:
             return
         try:
-            known = _known(await self._master.states())
+            known = places(await self._master.states())
             left = {key: known[key] for key in known.keys() - live.servers(running).keys()}
             await self._master.tell(order for key, place in left.items() for order in live.forget(key, *place))
         except MasterSilent as e:
@@ -134,9 +151,3 @@ class Runtime:
         if left:
             self._delay = min(self._delay * 2, LAST_LOOK)
             self._wait()
-
-
-def _known(states: str) -> dict[live.Key, tuple[str, str]]:
-    """The servers that C{show servers state} lists, with their address and port."""
-    rows = (row.split() for row in states.splitlines())
-    return {(row[1], row[3]): (row[4], row[18]) for row in rows if len(row) > 18 and row[0].isdigit()}

@@ -49,9 +49,10 @@ class Snapshot:
 def parse(text: str) -> tuple[Row, ...]:
     """The rows of C{show stat}, by column's name. Anything else has none."""
     head, hash_mark, table = text.partition("# ")
-    if head.strip() or not hash_mark:
+    if head.strip() or not hash_mark or not table:
         return ()
-    return tuple(csv.DictReader(line for line in table.splitlines() if line))
+    names, *rows = csv.reader(line for line in table.splitlines() if line)
+    return tuple(dict(zip(names, row, strict=False)) for row in rows)
 
 
 def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, ...]]]) -> Snapshot:

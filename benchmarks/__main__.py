@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import amphorae, api, heartbeats, ourselves, size, trees
+from benchmarks import agent, amphorae, api, changes, heartbeats, ourselves, size, trees
 from benchmarks.service import NOOP, SECONDS, Service, deployment, ours
 from benchmarks.table import Row, table
 from octavia_tx.demo import processes
 
-PARTS = ("api", "heartbeats", "amphorae", "size")
+PARTS = ("api", "heartbeats", "amphorae", "size", "changes", "agent")
 
 
 def _options() -> argparse.Namespace:
@@ -52,6 +52,10 @@ def main() -> None:
         rows += _measure_served("member", rows=amphorae.rows)
     if "size" in parts:
         rows += _measure_served("member", "another", rows=size.rows)
+    if "changes" in parts:
+        rows += _measure_served("member", "another", rows=changes.rows)
+    if "agent" in parts:
+        rows += _told(agent.rows())
     print(table(rows))
     if own:
         print(f"\n{table(own, 'Octavia-TX, the one', 'Octavia-TX, the other')}")

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from benchmarks.changes import RATE, failures, load
 from benchmarks.service import Ours
 from benchmarks.table import Row
 from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
@@ -76,10 +77,15 @@ def rows(service: Ours, port: int, another: int) -> Iterator[Row]:
     yield Row(what=f"{size}: create → ACTIVE", ours=active, unit="s", more_is_better=False)
     yield Row(what=f"{size}: create → first byte", ours=served, unit="s", more_is_better=False, goal="≤ 3 s")
     last = next(p["id"] for p in service.call("GET", "lbaas/pools?limit=1000")["pools"] if p["name"] == f"p{POOLS - 1}")
-    yield from _changes(service, f"lbaas/pools/{last}/members", address, path, another)
+    members = f"lbaas/pools/{last}/members"
+    yield from _changes(service, members, address, path, another, "the same")
+    with load(address, PORT) as users:
+        loaded = list(_changes(service, members, address, path, another, f"the same under {RATE:,} requests a second"))
+    yield from loaded
+    yield failures("the same: requests that failed", users)
 
 
-def _changes(service: Ours, members: str, address: str, path: str, another: int) -> Iterator[Row]:
+def _changes(service: Ours, members: str, address: str, path: str, another: int, where: str) -> Iterator[Row]:
     waits, whole = [], []
     for _ in range(CHANGES):
         begun = time.perf_counter()
@@ -95,6 +101,6 @@ def _changes(service: Ours, members: str, address: str, path: str, another: int)
         time.sleep(0.5)  # The next change is one of its own.
     for what, times in (("2xx → live", waits), ("request → live", whole)):
         yield Row(
-            what=f"the same: a member added, {what}", ours=1000 * statistics.median(times), unit="ms",
+            what=f"{where}: a member added, {what}", ours=1000 * statistics.median(times), unit="ms",
             more_is_better=False, goal="≤ 200 ms", our_times=(1000 * statistics.median(times), 1000 * max(times)),
         )  # fmt: skip

@@ -46,7 +46,7 @@ _POOL_PROTOCOLS: Final[dict[Protocol, set[Protocol]]] = {
     Protocol.TCP: {Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2},
     Protocol.PROMETHEUS: set(),
 }
-_MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO}
+_MONITORS: Final = {MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO, MonitorType.PING}
 _HEADERS: Final = {Protocol.TERMINATED_HTTPS: {*FORWARDED_HEADERS, *CERTIFICATE_HEADERS}}
 _BALANCE: Final = {
     Algorithm.ROUND_ROBIN: Word("roundrobin"),

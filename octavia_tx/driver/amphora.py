@@ -78,7 +78,9 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     HealthMonitor: (
         "healthmonitor",
         {
-            "type": _among(MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO),
+            "type": _among(
+                MonitorType.HTTP, MonitorType.HTTPS, MonitorType.TCP, MonitorType.TLS_HELLO, MonitorType.PING
+            ),
             "delay": _countable,
             "timeout": _countable,
         },

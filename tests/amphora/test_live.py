@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from amphora.live import Orders, Server, orders, servers, succeeded
+from amphora.live import SWAPS, Orders, Server, Swap, orders, servers, succeeded
 
 A = "server a 127.0.0.1:80 weight 1 check inter 5s"
 B = "server b [2001:db8::1]:80 weight 3 send-proxy"
@@ -56,13 +56,39 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(found, Orders((), ("set server p:f/a weight 1", "set server p:f/a state ready")))
         self.assertEqual(self.orders(configuration(B), configuration(B), a=went), Orders())
         other = Server("127.0.0.1:80", ())
-        self.assertIsNone(orders(configuration(B), configuration(A, B), {("p:f", "a"): other}))
+        (swap,) = self.orders(configuration(B), configuration(A, B), a=other).swaps
+        self.assertEqual((swap.key, swap.rested), (("p:f", "a"), True))
+
+    def test_what_can_not_be_set_is_swapped(self) -> None:
+        for other in (
+            "server a 127.0.0.2:80 weight 2 check inter 5s",
+            "server a 127.0.0.1:80 weight 2 check inter 6s",
+            "server a 127.0.0.1:80 weight 2 check inter 5s backup",
+        ):
+            added = other.replace(" a ", " p:f/a ")
+            new = (f"add {added}", "enable health p:f/a", "enable server p:f/a")
+            self.assertEqual(
+                self.orders(configuration(A, B), configuration(other, B)),
+                Orders(swaps=(Swap(("p:f", "a"), False, new),)),
+            )
+
+    def test_not_where_clients_are_tied_to_it(self) -> None:
+        for more in (
+            "stick on src", "stick-table type ip size 1", "cookie SRV insert", "balance source", "balance hash src",
+        ):  # fmt: skip
+            now, wanted = configuration(A, B, more=more), configuration(f"{A} backup", B, more=more)
+            self.assertIsNone(orders(now, wanted, {}), more)
+
+    def test_not_many_at_once(self) -> None:
+        def pool(count: int, more: str = "") -> str:
+            return configuration(*(f"server s{n} 127.0.0.1:{n}{more}" for n in range(1, count + 1)))
+
+        self.assertEqual(len(self.orders(pool(SWAPS), pool(SWAPS, " backup")).swaps), SWAPS)
+        self.assertIsNone(orders(pool(SWAPS + 1), pool(SWAPS + 1, " backup"), {}))
 
     def test_all_else_needs_a_reload(self) -> None:
         for other in (
             configuration(A, more="    balance leastconn"),
-            configuration("server a 127.0.0.2:80 weight 1 check inter 5s"),
-            configuration("server a 127.0.0.1:80 weight 1 check inter 6s"),
             configuration(A, "server a 127.0.0.1:81"),
             configuration(A) + "backend q:f\n    server a 127.0.0.1:80\n",
         ):
@@ -70,7 +96,12 @@ class Ordering(SynchronousTestCase):
             self.assertIsNone(orders(other, configuration(A), {}), other)
 
     def test_what_a_server_added_would_lack_needs_a_reload(self) -> None:
-        for line in ("default-server inter 1s", "server-template t 1-3 host:80", 'server c 127.0.0.1:1 sni str("x")'):
+        for line in (
+            "option external-check",
+            "default-server inter 1s",
+            "server-template t 1-3 host:80",
+            'server c 127.0.0.1:1 sni str("x")',
+        ):
             self.assertIsNone(orders(configuration(line), configuration(line, A), {}), line)
 
     def test_servers_of_several_sections_are_told_apart(self) -> None:

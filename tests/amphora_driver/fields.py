@@ -290,9 +290,9 @@ FIELDS: Final[dict[type, dict[str, Acts | Refused]]] = {
                 ("HTTPS", _CHECK + "https_asks_within_tls", "HTTP"),
                 ("TLS-HELLO", _CHECK + "tls_hello_asks_for_tls_and_no_more", "HTTPS"),
                 ("TCP", "test_haproxy_monitors.TcpTests.test_whoever_accepts_a_connection_is_up", "HTTP"),
+                ("PING", "test_haproxy_pings.PingTests.test_who_answers_pings_is_up_whatever_listens_there", "TCP"),
             )
         },
-        "type=PING": _OTHER_TYPE,
         "type=SCTP": _OTHER_TYPE,
         "type=UDP-CONNECT": _OTHER_TYPE,
         "delay": _acts(_CHECK + "checks_come_at_the_delay_and_as_many_decide_as_told", HealthMonitor, delay=2),

@@ -230,6 +230,8 @@ def gallery() -> dict[str, Tree]:
             monitor("HTTPS", 3, url_path="/health", expected_codes="204", http_version=1.1, domain_name="example.com"),
             listener(4), pool(4), member(6, 4),
             monitor("TCP", 4, admin_state_up=False),
+            listener(5), pool(5, protocol="PROXY"), member(7, 5, monitor_address="2001:db8::7", monitor_port=7),
+            monitor("PING", 5),
         ),
         "ipv6": tree(
             listener(allowed_cidrs=("2001:db8::/32", "192.0.2.77/24")), pool(), member(1, address="2001:DB8::0:1"),

@@ -47,7 +47,7 @@ class AmphoraProviderTests(SynchronousTestCase):
             self.check(listeners=(listener(protocol),))
         for protocol in ("HTTP", "HTTPS", "TCP", "PROXY", "PROXYV2"):
             self.check(pools=(pool(protocol),))
-        for kind in ("HTTP", "HTTPS", "TCP", "TLS-HELLO"):
+        for kind in ("HTTP", "HTTPS", "TCP", "TLS-HELLO", "PING"):
             self.check(health_monitors=(monitor(kind),))
         self.check(members=(member("192.0.2.2", backup=True),))
 
@@ -56,7 +56,7 @@ class AmphoraProviderTests(SynchronousTestCase):
             self.refuses("listener.protocol", listeners=(listener("HTTP"), listener(protocol)))
         for protocol in ("UDP", "SCTP"):
             self.refuses("pool.protocol", pools=(pool(protocol),))
-        for kind in ("PING", "UDP-CONNECT", "SCTP"):
+        for kind in ("UDP-CONNECT", "SCTP"):
             self.refuses("healthmonitor.type", health_monitors=(monitor(kind),))
 
     def test_it_speaks_tls(self) -> None:
@@ -123,5 +123,5 @@ class AmphoraProviderTests(SynchronousTestCase):
 
     def test_without_amphorae_nothing_is_refused(self) -> None:
         self.provider = AmphoraProvider(accept_all=True)
-        self.check(listeners=(listener("UDP"),), pools=(pool(tls_enabled=True),), health_monitors=(monitor("PING"),))
+        self.check(listeners=(listener("UDP"),), pools=(pool(tls_enabled=True),), health_monitors=(monitor("SCTP"),))
         self.check(Terms({"loadbalancer_topology": "ACTIVE_STANDBY", "front_end": "L3", "sriov_vip": True}))

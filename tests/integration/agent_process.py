@@ -125,9 +125,11 @@ class AgentCase(TestCase):
     Has a directory with all that an agent needs, a member, a receiver of heartbeats, and helpers to use them.
 
     @cvar envelope: of the heartbeats.
+    @cvar before: what goes before the agent on its command line.
     """
 
     envelope = "octavia-tx"
+    before: tuple[str, ...] = ()
     timeout = 60
 
     def setUp(self) -> None:
@@ -186,7 +188,7 @@ class AgentCase(TestCase):
         options = ["--config", str(self.agent_directory / "agent.toml"), "--listen", listen, "--haproxy", HAPROXY]
         with (self.directory / "agent.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, twistd, "-n", "--pidfile=", "octavia-amphora-agent", *options],
+                [*self.before, sys.executable, twistd, "-n", "--pidfile=", "octavia-amphora-agent", *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self.agents.append(child)

@@ -13,9 +13,12 @@ from twisted.web.client import Agent
 
 from amphora import live
 from amphora.master import Master
+from amphora.statistics import parse
 from tests.integration.agent_process import LB, MEMBER, AgentCase, real, run
 
 OTHER = "66666666-6666-4666-8666-666666666666"
+# What a server is: its address, its weight, whether it rests, and whether it is a backup.
+Is = tuple[str, int, int, bool]
 FIRST = "55555555-5555-4555-8555-5555555555{:02x}"
 
 
@@ -34,17 +37,18 @@ class LiveCase(AgentCase):
     def master_socket(self) -> Master:
         return Master(real, self.agent_directory / "load_balancers" / LB)
 
-    async def runs(self) -> dict[str, tuple[str, int, int]]:
-        """What haproxy runs: address, weight, and whether it rests, by server."""
+    async def runs(self) -> dict[str, Is]:
+        """What haproxy runs, by server."""
         rows = [row.split() for row in (await self.master_socket.states()).splitlines()]
         rows = [row for row in rows if len(row) > 18 and row[0].isdigit()]
-        return {row[3]: (f"{row[4]}:{row[18]}", int(row[7]), int(row[6]) & 1) for row in rows}
+        backups = {row["svname"] for row in parse(await self.master_socket.ask("@1 show stat")) if row["bck"] == "1"}
+        return {row[3]: (f"{row[4]}:{row[18]}", int(row[7]), int(row[6]) & 1, row[3] in backups) for row in rows}
 
-    def written(self) -> dict[str, tuple[str, int, int]]:
+    def written(self) -> dict[str, Is]:
         """What the file says."""
         text = (self.agent_directory / "load_balancers" / LB / "haproxy.cfg").read_text()
         found = live.servers(text)
-        return {name: (s.address, int(s.weight), int(s.rests)) for (_, name), s in found.items()}
+        return {n: (s.address, int(s.weight), int(s.rests), "backup" in s.options) for (_, n), s in found.items()}
 
     async def as_written(self) -> bool:
         return await self.runs() == self.written()
@@ -71,6 +75,35 @@ class Members(LiveCase):
             await self.serve(self.members(self.one(), self.one(OTHER, more)))
             self.assertTrue(await self.as_written(), more)
         self.assertEqual(self.workers(), before)
+
+    @run
+    async def test_one_becomes_a_backup_and_is_none_any_more_without_a_reload(self) -> None:
+        await self.start()
+        await self.serve(self.members(self.one(), self.one(OTHER)))
+        before = self.workers()
+        for more in ("weight 1 backup", "weight 2", "weight 2 maxconn 100", "weight 1 backup disabled"):
+            await self.serve(self.members(self.one(), self.one(OTHER, more)))
+            self.assertTrue(await self.as_written(), more)
+            self.assertTrue(await self.serves())
+        self.assertEqual(self.workers(), before)
+
+    @run
+    async def test_not_where_nobody_else_would_be_left_or_somebody_is_served_by_it_for_long(self) -> None:
+        await self.start()
+        await self.serve(self.members(self.one()))
+        before = self.workers()
+        await self.serve(self.members(self.one(more="weight 1 backup")))
+        self.assertTrue(await self.as_written())
+        self.assertTrue(set(self.workers()) - set(before))
+        held = Deferred.fromCoroutine(self.visit("/held", Agent(real)))
+        await self.until(lambda: bool(self.back_end.held))
+        await self.serve(self.members(self.one(more="weight 1 backup"), f"{OTHER} 127.0.0.1:1 weight 0 backup"))
+        before = self.workers()
+        await self.serve(self.members(self.one(), self.one(OTHER)))
+        self.assertTrue(set(self.workers()) - set(before))
+        self.assertTrue(await self.as_written())
+        self.back_end.go_on()
+        self.assertEqual((await held).body, b"member")
 
     @run
     async def test_one_that_comes_is_checked(self) -> None:

@@ -1,0 +1,116 @@
+"""Sees to it that a program pings the members of a load balancer that wants it; see L{amphora.pinger}."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from amphora import durable, pinger
+from amphora.process import Watch, spawn
+from amphora.runner import CONFIGURATION
+
+PATIENCE: Final = 2.0  # seconds until it serves
+GLANCE: Final = 0.01  # seconds between looks whether it does
+AGAIN: Final = 0.2  # seconds until one that ended is started again
+LOG: Final = "log"
+
+
+class CantPing(Exception):
+    """This amphora may not send pings, or nothing comes of it; the text says why."""
+
+
+class Pings:
+    """
+    The program of one load balancer.
+
+    @param prefix: what goes before it on the command line.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) -> None:
+        self._reactor = reactor
+        self._directory = directory
+        self._place = directory / pinger.PLACE
+        self._prefix = prefix
+        self._pid: int | None = None
+
+    async def serve(self, text: bytes) -> None:
+        """
+        See to it that members are pinged if the configuration wants it, and go on seeing to it. If it doesn't, the
+        program ends by itself.
+
+        @raise CantPing: it wants what can't be.
+        """
+        if pinger.WANTED.encode() not in text:
+            return
+        try:
+            pinger.Echo(socket.AF_INET).socket.close()
+            durable.make_directory(self._place)
+            self._keep()
+        except OSError as e:
+            raise CantPing(
+                f"Health monitors of type PING can't be served here: {e.strerror}. The agent must be root, or of a "
+                "group of net.ipv4.ping_group_range."
+            ) from e
+        deadline = self._reactor.seconds() + PATIENCE
+        while self._serving() is None:
+            if self._reactor.seconds() >= deadline:
+                raise CantPing("Health monitors of type PING can't be served here: the program for it doesn't start.")
+            await deferLater(self._reactor, GLANCE)
+
+    def _keep(self) -> None:
+        """Watch the one that serves; where there's none, start one."""
+        if self._pid is not None:
+            return
+        pid = self._serving()
+        if pid is None:
+            program = (sys.executable, "-I", "-S", pinger.__file__, str(self._directory))
+            pid = spawn((*self._prefix, *program), self._place / LOG, {})
+        Watch(self._reactor, pid, lambda: self._ended(pid))
+        self._pid = pid
+
+    def stop(self) -> None:
+        """Ping no more."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _ended(self, pid: int) -> None:
+        if pid == self._pid:
+            self._pid = None
+            self._reactor.callLater(AGAIN, self._again)
+
+    def _again(self) -> None:
+        try:
+            if any(pinger.WANTED.encode() in path.read_bytes() for path in self._directory.glob(CONFIGURATION)):
+                self._keep()
+        except OSError as e:
+            self.log.error("members of {directory} aren't pinged: {e}", directory=self._directory.name, e=e)
+            self._reactor.callLater(1.0, self._again)
+
+    def _serving(self) -> int | None:
+        """The pid of the one that serves; C{None}: there's none, or not yet."""
+        try:
+            lock = os.open(self._place / pinger.LOCK, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = os.pread(lock, 20, 0)
+            return int(said) if said.isdigit() else None
+        else:
+            return None
+        finally:
+            os.close(lock)
