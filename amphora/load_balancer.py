@@ -18,9 +18,9 @@ from amphora.handover import Handover
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.loaded import Loaded
 from amphora.master import Master
-from amphora.pings import CantPing, Pings
+from amphora.pings import Pings
 from amphora.readings import Readings
-from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Program, ReloadRefused, environment, readable
+from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Program, ReloadRefused
 from amphora.runtime import Runtime
 from amphora.turns import Turns
 
@@ -226,12 +226,12 @@ class LoadBalancer:
         self.certificates.link()
         draft = durable.write_draft(self._directory / CONFIGURATION, text, lasting=False)
         try:
-            checked = verdict.ask(self._reactor, self._program.check(draft), environment())
+            refused = verdict.refusal(self._reactor, self._program, draft)
             if fence is not None:
                 self._fences.check(self.identifier, fence)
             durable.make_lasting(draft)
-            self._judge(draft, *await checked)
-            await self._ping(text)
+            if said := await refused or await self._pings.serve(text):
+                raise Invalid(said)
             durable.adopt(draft, self._directory / CONFIGURATION)
         except (Invalid, OSError):
             draft.unlink(missing_ok=True)
@@ -240,16 +240,6 @@ class LoadBalancer:
                 durable.remove_directory(self._directory)
             raise
         return checksum(text)
-
-    async def _ping(self, text: bytes) -> None:
-        try:
-            await self._pings.serve(text)
-        except CantPing as e:
-            raise Invalid(str(e)) from e
-
-    def _judge(self, draft: Path, code: int | None, said: str) -> None:
-        if code != 0:
-            raise Invalid(readable(said.replace(str(draft), CONFIGURATION), self._directory))
 
     async def _run(self, action: Callable[[], Awaitable[None]]) -> None:
         if not self.exists:
@@ -340,10 +330,7 @@ class LoadBalancer:
         durable.remove_drafts(self._directory)
         if not self.exists:
             return
-        try:
-            await self._pings.serve(self.text())
-        except CantPing as e:
-            self.log.error("{identifier}: {e}", identifier=self.identifier, e=e)
+        await self._pings.serve(self.text())
         drained = (self._directory / DRAINED).exists()
         found = await self._runner.find(lambda said: self.life._ended(said))
         if found is not None:

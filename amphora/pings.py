@@ -24,10 +24,6 @@ AGAIN: Final = 0.2  # seconds until one that ended is started again
 LOG: Final = "log"
 
 
-class CantPing(Exception):
-    """This amphora may not send pings, or nothing comes of it; the text says why."""
-
-
 class Pings:
     """
     The program of one load balancer.
@@ -44,29 +40,32 @@ class Pings:
         self._prefix = prefix
         self._pid: int | None = None
 
-    async def serve(self, text: bytes) -> None:
+    async def serve(self, text: bytes) -> str:
         """
         See to it that members are pinged if the configuration wants it, and go on seeing to it. If it doesn't, the
         program ends by itself.
 
-        @raise CantPing: it wants what can't be.
+        @return: why that can't be; empty where it can.
         """
-        if pinger.WANTED.encode() not in text:
-            return
+        said = await self._serve() if pinger.WANTED.encode() in text else ""
+        if said:
+            said = f"Health monitors of type PING can't be served here: {said}"
+            self.log.error("{identifier}: {said}", identifier=self._directory.name, said=said)
+        return said
+
+    async def _serve(self) -> str:
         try:
             pinger.Echo(socket.AF_INET).socket.close()
             durable.make_directory(self._place)
             self._keep()
         except OSError as e:
-            raise CantPing(
-                f"Health monitors of type PING can't be served here: {e.strerror}. The agent must be root, or of a "
-                "group of net.ipv4.ping_group_range."
-            ) from e
+            return f"{e.strerror}. The agent must be root, or of a group of net.ipv4.ping_group_range."
         deadline = self._reactor.seconds() + PATIENCE
         while self._serving() is None:
             if self._reactor.seconds() >= deadline:
-                raise CantPing("Health monitors of type PING can't be served here: the program for it doesn't start.")
+                return "the program for it doesn't start."
             await deferLater(self._reactor, GLANCE)
+        return ""
 
     def _keep(self) -> None:
         """Watch the one that serves; where there's none, start one."""
