@@ -7,7 +7,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
@@ -22,11 +21,11 @@ from amphora.frontends import frontends
 from amphora.handover import Handover
 from amphora.haproxy import Core, HaproxyLife, build
 from amphora.loaded import Loaded
+from amphora.looks import Looks
 from amphora.master import Master, MasterSilent
-from amphora.process import epoch, identify
-from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
+from amphora.runner import CONFIGURATION, HaproxyRunner, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
-from amphora.statistics import Snapshot, connections, is_over, parse, signs, snapshot
+from amphora.statistics import Snapshot, connections, parse
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 _machine: Final = build()
@@ -87,12 +86,12 @@ class LoadBalancer:
         self._fences = fences
         self._observer = observer
         self._lock = DeferredLock()
-        self._over: list[int] = []
         self.counted = Counted(directory)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
         self._handover = Handover(self.identifier, reactor, directory, self._master)
+        self._looks = Looks(self.identifier, directory, self._master, self._handover)
         self._runtime = Runtime(self.identifier, reactor, self._master, self._running)
         self.life: HaproxyLife = _machine(Core(self.identifier, reactor, self._runner))
 
@@ -212,30 +211,11 @@ class LoadBalancer:
         """
         if not (self.life.serves() or self.life.drains()):
             return None
-        Log(self._directory).shorten()
-        processes = await self._master.processes()
-        # What these count last was told when it was looked at last.
-        self._handover.release(self._over)
-        self._over = []
-        runs = []
-        over = set()
-        for pid in (*processes.workers, *processes.old):
-            if (identity := identify(pid)) is not None:
-                rows = parse(await self._master.statistics(pid))
-                runs.append((epoch(identity), pid in processes.workers, rows))
-                if (pid in processes.old or self.life.drains()) and rows and is_over(rows):
-                    self._over.append(pid)
-                    over.add(epoch(identity))
-        return evolve(snapshot(self.identifier, runs), over=frozenset(over))
+        return await self._looks.snapshot(drains=self.life.drains())
 
-    async def glance(self) -> object:
-        """
-        Something that differs when a listener has become full, or isn't any more, and mostly when a member's state has
-        changed. It costs little, however many members there are.
-
-        @raise MasterSilent: see L{snapshot}.
-        """
-        return signs(parse(await self._master.fronts())) if self.life.serves() else None
+    async def differs(self) -> bool:
+        """Whether a L{snapshot} now would tell something else than the last one. See L{Looks.differs}."""
+        return self.life.serves() and await self._looks.differs()
 
     def alarm(self, ring: Callable[[], None]) -> Alarm:
         """Where its haproxy tells at once that something has happened."""
