@@ -46,7 +46,6 @@ class Watch:
         self._reactor = reactor
         self._look = look
         self._alarm = load_balancer.readings.alarm(self.hurry)
-        self._seen: object = None
         self._glancing = False
         self._lock = DeferredLock()
         self._timer: IDelayedCall | None = None
@@ -81,8 +80,6 @@ class Watch:
         await self._lock.acquire()
         try:
             self._alarm.ensure()
-            # Before, so that what changes meanwhile shows in the next glance.
-            self._seen = await self._glanced()
             await self._look(self.load_balancer)
         finally:
             self._looked = self._reactor.seconds()
@@ -100,16 +97,12 @@ class Watch:
 
     async def _glance(self) -> None:
         try:
-            if await self._glanced() != self._seen:
+            if await self.load_balancer.readings.differs():
                 self.hurry()
+        except MasterSilent:
+            return  # the next look tells
         finally:
             self._glancing = False
-
-    async def _glanced(self) -> object:
-        try:
-            return await self.load_balancer.readings.glance()
-        except MasterSilent:
-            return self._seen
 
     def _failed(self, failure: Any) -> None:
         self.log.failure("observing load balancer {identifier}", failure, identifier=self.load_balancer.identifier)
@@ -163,9 +156,10 @@ class Observation(Service):
         return self._watches[identifier]
 
     def _round(self) -> None:
+        """A look at each in turn, so that not all are looked at in the same moment; a glance at the others."""
         self._rounds += 1
-        for watch in self._watches.values():
-            watch.round(whole=self._rounds % GLANCES == 0)
+        for number, watch in enumerate(self._watches.values()):
+            watch.round(whole=(self._rounds + number) % GLANCES == 0)
 
     async def _look(self, load_balancer: LoadBalancer) -> None:
         try:

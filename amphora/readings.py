@@ -38,6 +38,7 @@ class Readings:
         self._handover = handover
         self._life = life
         self._over: list[int] = []
+        self._signs: object = None
 
     async def snapshot(self) -> Snapshot | None:
         """
@@ -49,7 +50,7 @@ class Readings:
             return None
         Log(self._directory).shorten()
         processes = await self._master.processes()
-        # What these count last was told when it was looked at last.
+        # What these count last was noted when it was looked at last.
         self._handover.release(self._over)
         self._over = []
         runs = []
@@ -58,19 +59,21 @@ class Readings:
             if (identity := identify(pid)) is not None:
                 rows = parse(await self._master.statistics(pid))
                 runs.append((epoch(identity), pid in processes.workers, rows))
+                if pid in processes.workers:
+                    self._signs = signs(rows)
                 if (pid in processes.old or self._life.drains()) and rows and is_over(rows):
                     self._over.append(pid)
                     over.add(epoch(identity))
         return evolve(snapshot(self._identifier, runs), over=frozenset(over))
 
-    async def glance(self) -> object:
+    async def differs(self) -> bool:
         """
-        Something that differs when a listener has become full, or isn't any more, and mostly when a member's state has
-        changed. It costs little, however many members there are.
+        Whether a glance shows something else than the last L{snapshot}: a listener that is full now or isn't any more,
+        and mostly also a member whose state changed. However many members there are, it costs little.
 
         @raise MasterSilent: see L{snapshot}.
         """
-        return signs(parse(await self._master.fronts())) if self._life.serves() else None
+        return self._life.serves() and signs(parse(await self._master.fronts())) != self._signs
 
     async def connections(self) -> int:
         """How many there are, once no more are accepted; a haproxy that lives and can't be asked may have one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -11,11 +12,16 @@ from attrs import field, frozen
 from octavia_tx.wire.heartbeat import Counters, MemberReport, is_identifier
 
 FRONTEND: Final = "FRONTEND"
+BACKEND: Final = "BACKEND"
 OPEN: Final = "OPEN"
 FULL: Final = "FULL"
 _EXACT: Final = frozenset({"UP", "DOWN", "DRAIN", "MAINT", "no check"})
 _NOT_YET: Final = "INI"
 _STOPPED: Final = "STOP"
+_HEAD: Final = "# "
+_LINES: Final = re.compile("[^\r\n]+").finditer
+_NEEDED: Final = "pxname svname scur slim stot bin bout ereq status weight check_status act bck chkdown"
+_COLUMNS: Final = frozenset(_NEEDED.split())
 
 Row = Mapping[str, str]
 
@@ -47,12 +53,14 @@ class Snapshot:
 
 
 def parse(text: str) -> tuple[Row, ...]:
-    """The rows of C{show stat}, by column's name. Anything else has none."""
-    head, hash_mark, table = text.partition("# ")
-    if head.strip() or not hash_mark or not table:
+    """The rows of C{show stat}, by column's name, without the many that nobody needs. Anything else has none."""
+    start = len(text) - len(text.lstrip())
+    if not text.startswith(_HEAD, start):
         return ()
-    names, *rows = csv.reader(line for line in table.splitlines() if line)
-    return tuple(dict(zip(names, row, strict=False)) for row in rows)
+    # One after the other: of many members the whole is large.
+    lines = csv.reader(line[0] for line in _LINES(text, start + len(_HEAD)))
+    columns = [(number, name) for number, name in enumerate(next(lines, ())) if name in _COLUMNS]
+    return tuple({name: row[number] for number, name in columns if number < len(row)} for row in lines)
 
 
 def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, ...]]]) -> Snapshot:
@@ -107,12 +115,9 @@ def member_status(row: Row) -> str | None:
 
 def signs(rows: Iterable[Row]) -> object:
     """Of frontends, whether they are full; of backends, how many servers they have, and how often one went down."""
-    return frozenset(
-        (row["pxname"], _is_full(row))
-        if row["svname"] == FRONTEND
-        else (row["pxname"], row["act"], row["bck"], row["chkdown"])
-        for row in rows
-    )
+    fronts = {(row["pxname"], _is_full(row)) for row in rows if row["svname"] == FRONTEND}
+    backs = {(row["pxname"], row["act"], row["bck"], row["chkdown"]) for row in rows if row["svname"] == BACKEND}
+    return fronts, backs
 
 
 def accepts(rows: Iterable[Row]) -> bool:
