@@ -119,27 +119,36 @@ def serves(tree: Tree) -> bool:
     return tree.load_balancer.admin_state_up and any(listener.admin_state_up for listener in tree.listeners)
 
 
+def environment(directory: Path | None) -> Environment:
+    """
+    What compiles templates for haproxy.
+
+    @param directory: an operator's templates; those that it doesn't hold are ours.
+    """
+    made = Environment(
+        loader=FileSystemLoader([d for d in (directory, templates()) if d is not None]),
+        # haproxy's configuration isn't HTML. What may be written is decided by only_words.
+        autoescape=False,  # noqa: S701
+        finalize=only_words,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    made.filters.update(WORDS)
+    return made
+
+
 class Renderer:
     """
     Renders with the templates of one directory, compiled once.
 
-    @param directory: an operator's templates; those that it doesn't hold are ours.
+    @param directory: an operator's templates, as for L{environment}.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        environment = Environment(
-            loader=FileSystemLoader([d for d in (directory, _templates()) if d is not None]),
-            # haproxy's configuration isn't HTML. What may be written is decided by only_words.
-            autoescape=False,  # noqa: S701
-            finalize=only_words,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            auto_reload=False,
-        )
-        environment.filters.update(WORDS)
-        self._template = environment.get_template(TEMPLATE)
+        self._template = environment(directory).get_template(TEMPLATE)
 
     def render(self, tree: Tree, amphora_id: str) -> str:
         """
@@ -165,7 +174,7 @@ class Renderer:
             raise Unrenderable(f"Load balancer {tree.load_balancer.id} can't be rendered: {error}") from error
 
 
-def _templates() -> Path:
+def templates() -> Path:
     """Where our templates lie: inside the installed package, or beside it in a checkout."""
     package = Path(octavia_tx.__file__).parent
     installed = package / "templates"
@@ -225,7 +234,7 @@ def _numbers(members: Iterable[Member]) -> dict[str, int]:
     """
     found: dict[int, str] = {}
     for member in sorted(members, key=lambda each: (each.created_at, each.id)):
-        number = crc32(member.id.encode()) & _LARGEST or 1
+        number = crc32(identifier(member.id).encode()) & _LARGEST or 1
         while number in found:
             number = number % _LARGEST + 1
         found[number] = member.id

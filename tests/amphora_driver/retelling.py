@@ -124,7 +124,7 @@ def _place(word: str) -> tuple[str, int]:
     host, _, port = word.rpartition(":")
     version = 6 if host[:1] == "[" else 4
     address = ip_address(host[1:-1] if version == 6 else host)
-    if address.version != version or not 1 <= int(port) <= 65535:
+    if address.version != version or getattr(address, "scope_id", None) or not 1 <= int(port) <= 65535:
         raise Misread(f"{word!r} isn't a place")
     return str(address), int(port)
 

@@ -47,7 +47,8 @@ def split(line: str) -> tuple[str, ...]:
             word, begun = word + char, True
     if quote:
         raise Misread(f"a quote without an end in {line!r}")
-    return tuple(each.decode() for each in ([*found, word] if begun else found))
+    # At the end, and only there, haproxy sees no word in quotes that hold nothing.
+    return tuple(each.decode() for each in ([*found, word] if word else found))
 
 
 def _escape(rest: bytes, quote: bytes) -> tuple[bytes, bytes]:
