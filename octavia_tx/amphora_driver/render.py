@@ -129,7 +129,7 @@ def environment(directory: Path | None) -> Environment:
         loader=FileSystemLoader([d for d in (directory, templates()) if d is not None]),
         # haproxy's configuration isn't HTML. What may be written is decided by only_words.
         autoescape=False,  # noqa: S701
-        finalize=only_words,
+        finalize=_written,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -138,6 +138,12 @@ def environment(directory: Path | None) -> Environment:
     )
     made.filters.update(WORDS)
     return made
+
+
+def _written(value: object) -> object:
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises, and says what is undefined
+    return only_words(value)
 
 
 class Renderer:
