@@ -19,6 +19,7 @@ import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
 from octavia_tx.amphora_driver.l7 import Policy, policies
 from octavia_tx.amphora_driver.tls import Tls, back, front
+from octavia_tx.model.engines import Engine, serving
 from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
@@ -188,7 +189,7 @@ def templates() -> Path:
 
 
 def _frontend(tree: Tree, listener: Listener) -> Frontend:
-    if listener.protocol not in _MODES:
+    if serving(listener.protocol) is not Engine.HAPROXY:
         raise Unrenderable(f"Listeners of protocol {listener.protocol} aren't served by haproxy here.")
     mode = _MODES[listener.protocol]
     headers = frozenset(name for name, wanted in listener.insert_headers.items() if str(wanted).lower() == "true")
