@@ -9,8 +9,20 @@ import attrs
 from attrs import evolve, frozen
 
 from octavia_tx.api import healthmonitors, l7policies, l7rules, listeners, loadbalancers, members, pools
-from octavia_tx.api.codec import Fields
-from octavia_tx.api.types import Address, Grammar, Text, Uuid
+from octavia_tx.api.codec import Fields, Nested
+from octavia_tx.api.types import (
+    Address,
+    Flag,
+    Grammar,
+    HttpVersion,
+    Integer,
+    ListOf,
+    OneOf,
+    OneOfNumbers,
+    Text,
+    Type,
+    Uuid,
+)
 from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.model import l7, tls, validation
 from octavia_tx.model.certificates import Bundle, Secrets
@@ -55,6 +67,7 @@ _FIELDS: Final[dict[type, Fields]] = {
 }
 
 
+_WORDS: Final = (Flag, HttpVersion, Integer, Nested, OneOf, OneOfNumbers)
 _TEXTS: Final = (Text, Grammar, Address, Uuid)
 _NOT_WRITTEN: Final = frozenset({"name", "description", "tags"})
 
@@ -89,7 +102,7 @@ class Place:
             case SessionPersistence():
                 held = held.cookie_name
             case tuple() if isinstance(self.at, int):
-                held = held[self.at]
+                held = held[self.at] if held else ""
             case dict():
                 held = self.at
         good = str(held.ip_address if isinstance(held, AdditionalVip) else held or "a")
@@ -103,7 +116,7 @@ class Place:
             case SessionPersistence():
                 return evolve(held, **{str(self.at): text})
             case tuple() if isinstance(self.at, int):
-                made = AdditionalVip(ip_address=text) if isinstance(held[self.at], AdditionalVip) else text
+                made = AdditionalVip(ip_address=text) if self.name == "additional_vips" else text
                 return (*held[: self.at], made, *held[self.at + 1 :])
             case dict():
                 return {name: value for name, value in held.items() if name != self.at} | {text: "true"}
@@ -137,6 +150,21 @@ class Place:
         return known.type.decode(given, self.name)
 
 
+def texts() -> list[tuple[type, str]]:
+    """Each field of a request that may hold any text, by the model's class, as far as the model keeps it there."""
+    return [
+        (kind, field.name)
+        for kind, known in _FIELDS.items()
+        for field in known.every
+        if hasattr(attrs.fields(kind), field.name) and not _says_little(field.type)
+    ]
+
+
+def _says_little(type: Type) -> bool:
+    """Whether only a few words, or no text at all, can be given."""
+    return isinstance(type.item if isinstance(type, ListOf) else type, _WORDS)
+
+
 def _objects(tree: Tree) -> tuple[Any, ...]:
     return (tree.load_balancer, *tree.children())
 
@@ -151,13 +179,11 @@ def places() -> list[Place]:
                 for name in ("protocol", "type", "compare_type", "action", "client_authentication", "tls_enabled")
                 if hasattr(each, name)
             )
-            given = {field.name: field.type for field in _FIELDS[type(each)].every}
-            for field in attrs.fields(type(each)):
-                if field.name in given and (
-                    getattr(each, field.name) is not None or isinstance(given[field.name], _TEXTS)
-                ):
+            for field in _FIELDS[type(each)].every:
+                held = getattr(each, field.name, None)
+                if hasattr(each, field.name) and (held is not None or isinstance(field.type, _TEXTS)):
                     told = field.name not in _NOT_WRITTEN
-                    for place in _in(tree, each, shape if told else (), field.name, getattr(each, field.name)):
+                    for place in _in(tree, each, shape if told else (), field.name, held):
                         found.setdefault((place.kind, place.shape, place.name, place.at), place)
     return list(found.values())
 
@@ -168,7 +194,7 @@ def _in(tree: Tree, each: Any, shape: tuple[str, ...], name: str, held: Any) -> 
         case Enum() | bool() | int() | float():
             return []
         case tuple():
-            return [evolve(place, at=at) for at in range(len(held))]
+            return [evolve(place, at=at) for at in range(len(held) or 1)]
         case dict():
             return [evolve(place, at=key) for key in held]
         case SessionPersistence():

@@ -16,7 +16,7 @@ from octavia_tx.model.tree import Tree
 from octavia_tx.testing.strategies import trees
 from octavia_tx.testing.texts import hostile_text
 from tests.amphora_driver.gallery import AMPHORA, gallery, listener, member, pool, tree
-from tests.amphora_driver.hostile import Place, checked, imagined, places
+from tests.amphora_driver.hostile import Place, checked, imagined, places, texts
 from tests.amphora_driver.meaning import Meaning, meaning
 from tests.amphora_driver.retelling import retold
 from tests.amphora_driver.words import Misread, split
@@ -80,6 +80,10 @@ class MeaningTests(SynchronousTestCase):
 
 class HostileTests(SynchronousTestCase):
     """Text that would become configuration is refused, or stays the text that it is."""
+
+    def test_each_field_that_may_hold_text_has_its_place(self) -> None:
+        known = {(place.kind, place.name) for place in PLACES}
+        self.assertEqual([each for each in texts() if each not in known], [])
 
     def check(self, place: Place, text: str) -> bool:
         """Whether the API takes it; then nothing after it may refuse."""
