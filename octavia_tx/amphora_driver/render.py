@@ -19,6 +19,7 @@ import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
 from octavia_tx.amphora_driver.l7 import Policy, policies
 from octavia_tx.amphora_driver.tls import Tls, back, front
+from octavia_tx.model.engines import Engine, serving
 from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, SessionPersistence
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
@@ -119,27 +120,42 @@ def serves(tree: Tree) -> bool:
     return tree.load_balancer.admin_state_up and any(listener.admin_state_up for listener in tree.listeners)
 
 
+def environment(directory: Path | None) -> Environment:
+    """
+    What compiles templates for haproxy.
+
+    @param directory: an operator's templates; those that it doesn't hold are ours.
+    """
+    made = Environment(
+        loader=FileSystemLoader([d for d in (directory, templates()) if d is not None]),
+        # haproxy's configuration isn't HTML. What may be written is decided by only_words.
+        autoescape=False,  # noqa: S701
+        finalize=_written,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    made.filters.update(WORDS)
+    return made
+
+
+def _written(value: object) -> object:
+    if isinstance(value, StrictUndefined):
+        str(value)  # raises, and says what is undefined
+    return only_words(value)
+
+
 class Renderer:
     """
     Renders with the templates of one directory, compiled once.
 
-    @param directory: an operator's templates; those that it doesn't hold are ours.
+    @param directory: an operator's templates, as for L{environment}.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        environment = Environment(
-            loader=FileSystemLoader([d for d in (directory, _templates()) if d is not None]),
-            # haproxy's configuration isn't HTML. What may be written is decided by only_words.
-            autoescape=False,  # noqa: S701
-            finalize=only_words,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            auto_reload=False,
-        )
-        environment.filters.update(WORDS)
-        self._template = environment.get_template(TEMPLATE)
+        self._template = environment(directory).get_template(TEMPLATE)
 
     def render(self, tree: Tree, amphora_id: str) -> str:
         """
@@ -165,7 +181,7 @@ class Renderer:
             raise Unrenderable(f"Load balancer {tree.load_balancer.id} can't be rendered: {error}") from error
 
 
-def _templates() -> Path:
+def templates() -> Path:
     """Where our templates lie: inside the installed package, or beside it in a checkout."""
     package = Path(octavia_tx.__file__).parent
     installed = package / "templates"
@@ -173,7 +189,7 @@ def _templates() -> Path:
 
 
 def _frontend(tree: Tree, listener: Listener) -> Frontend:
-    if listener.protocol not in _MODES:
+    if serving(listener.protocol) is not Engine.HAPROXY:
         raise Unrenderable(f"Listeners of protocol {listener.protocol} aren't served by haproxy here.")
     mode = _MODES[listener.protocol]
     headers = frozenset(name for name, wanted in listener.insert_headers.items() if str(wanted).lower() == "true")
@@ -225,7 +241,7 @@ def _numbers(members: Iterable[Member]) -> dict[str, int]:
     """
     found: dict[int, str] = {}
     for member in sorted(members, key=lambda each: (each.created_at, each.id)):
-        number = crc32(member.id.encode()) & _LARGEST or 1
+        number = crc32(identifier(member.id).encode()) & _LARGEST or 1
         while number in found:
             number = number % _LARGEST + 1
         found[number] = member.id

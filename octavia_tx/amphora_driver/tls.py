@@ -163,7 +163,8 @@ def _list_name(listener: Listener) -> str:
 
 
 def _name(kind: str, reference: str) -> str:
-    return f"{sha256(f'{kind} {reference}'.encode()).hexdigest()[:_NAME_LENGTH]}.pem"
+    text = f"{kind} {reference}".encode(errors="surrogatepass")
+    return f"{sha256(text).hexdigest()[:_NAME_LENGTH]}.pem"
 
 
 def _path(kind: str, reference: str | None) -> Word | None:

@@ -22,15 +22,15 @@ _MALFORMED: Final = (LookupError, ValueError, TypeError, AttributeError)
 _T = TypeVar("_T")
 
 
-def remedy(user: str) -> str:
+def _remedy(user_id: str | None) -> str:
     """
     What a tenant does so that we may read.
 
-    @param user: ours, as tenants name it in an ACL.
+    @param user_id: ours: an ACL knows no names.
     """
     return (
-        f"Let the load-balancing service read it: openstack acl user add --user {user} REFERENCE, and for a container "
-        "each of its secrets, too."
+        f"Let the load-balancing service read it: openstack acl user add --user {user_id or 'ITS-USERS-ID'} REFERENCE, "
+        "and for a container each of its secrets, too."
     )
 
 
@@ -100,7 +100,8 @@ class BarbicanSource:
         except NotFoundException:
             return None
         except ForbiddenException:
-            raise Forbidden("Barbican doesn't let us read it.") from None
+            # Whoever was refused has a token, which says who we are.
+            raise Forbidden(_remedy(self._cloud.session.get_user_id())) from None
         except (SDKException, ClientException) as error:
             status = getattr(error, "http_status", None)
             told = f"It answered {status}." if status else f"It doesn't answer ({type(error).__name__})."

@@ -19,8 +19,8 @@ class Source(Protocol):
     """
     A store of containers and secrets.
 
-    Each call raises L{Forbidden} where it may not be read, and C{CloudError} where that can't be told now; C{None} is
-    what isn't there.
+    Each call raises L{Forbidden} where it may not be read, which says what its owner does so that it may; and
+    C{CloudError} where that can't be told now. C{None} is what isn't there.
     """
 
     def payload(self, id: str, project_id: str) -> Awaitable[bytes | None]:
@@ -38,15 +38,10 @@ class Source(Protocol):
 
 @implementer(ICertificateManager)
 class CertificateManager:
-    """
-    Reads what a store holds.
+    """Reads what a store holds."""
 
-    @param remedy: what a tenant does where the store doesn't let us read, a sentence.
-    """
-
-    def __init__(self, source: Source, remedy: str = "") -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self._remedy = remedy
 
     async def bundle(self, reference: str, project_id: str, where: str) -> Bundle:
         """See L{ICertificateManager}."""
@@ -55,8 +50,8 @@ class CertificateManager:
             return from_pkcs12(await self._payload(named, project_id, where), where=where)
         try:
             held = await self._source.container(named.id, project_id)
-        except Forbidden:
-            raise self._denied(named, where) from None
+        except Forbidden as error:
+            raise ReferenceDenied(where, _KINDS[named.kind], named.id, str(error)) from None
         if held is None:
             raise ReferenceMissing(where, _KINDS[named.kind], named.id)
         parts = {
@@ -97,14 +92,11 @@ class CertificateManager:
     async def _payload(self, named: Stored, project_id: str, where: str) -> bytes:
         try:
             payload = await self._source.payload(named.id, project_id)
-        except Forbidden:
-            raise self._denied(named, where) from None
+        except Forbidden as error:
+            raise ReferenceDenied(where, _KINDS[named.kind], named.id, str(error)) from None
         if payload is None:
             raise ReferenceMissing(where, _KINDS[named.kind], named.id)
         return payload
-
-    def _denied(self, named: Stored, where: str) -> ReferenceDenied:
-        return ReferenceDenied(where, _KINDS[named.kind], named.id, self._remedy)
 
 
 def _named(reference: str, where: str) -> Stored:

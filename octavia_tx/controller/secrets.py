@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any, Final
+
+from twisted.internet.defer import DeferredList, DeferredSemaphore
+from twisted.python.failure import Failure
 
 from octavia_tx.interfaces import ICertificateManager
 from octavia_tx.model.certificates import Bundle, Secrets, authorities, revocations
-from octavia_tx.model.references import Use, of_tree
+from octavia_tx.model.references import Reference, Use, of_tree
 from octavia_tx.model.tree import Tree
+
+_AT_ONCE: Final = 8
+"""As many are asked for at the same time, by one load balancer."""
 
 
 async def secrets_of(tree: Tree, manager: ICertificateManager | None) -> Secrets:
     """
-    All that a tree refers to; nobody is asked where it refers to nothing.
+    All that a tree refers to, asked for at the same time; nobody is asked where it refers to nothing.
 
     @param manager: C{None}: nobody keeps any, and references stand for nothing.
-    @raise RequestError: one can't be used any more; the error names the field.
+    @raise RequestError: one can't be used any more; the error names the field, the first such one of the tree.
     @raise CloudError: who keeps them doesn't tell now.
     """
-    bundles: dict[str, Bundle] = {}
-    trusted: dict[str, str] = {}
-    revoked: dict[str, str] = {}
-    project_id = tree.load_balancer.project_id
-    if manager is not None:
-        for each in of_tree(tree):
-            text, where = each.text, each.where
-            if each.use is Use.BUNDLE and text not in bundles:
-                bundles[text] = await manager.bundle(text, project_id, where)
-            elif each.use is Use.AUTHORITIES and text not in trusted:
-                trusted[text] = authorities(await manager.secret(text, project_id, where), where)
-            elif each.use is Use.REVOCATIONS and text not in revoked:
-                revoked[text] = revocations(await manager.secret(text, project_id, where), where)
-    return Secrets(bundles=bundles, authorities=trusted, revocations=revoked)
+    if manager is None:
+        return Secrets()
+    wanted: dict[tuple[Use, str], Reference] = {}
+    for each in of_tree(tree):
+        wanted.setdefault((each.use, each.text), each)
+    turns = DeferredSemaphore(_AT_ONCE)
+    asked = [turns.run(_content, manager, tree.load_balancer.project_id, each) for each in wanted.values()]
+    found: dict[Use, dict[str, Any]] = {use: {} for use in Use}
+    answers = await DeferredList(asked, consumeErrors=True)
+    for (use, text), (_, answer) in zip(wanted, answers, strict=True):
+        if isinstance(answer, Failure):
+            answer.raiseException()
+        found[use][text] = answer
+    return Secrets(bundles=found[Use.BUNDLE], authorities=found[Use.AUTHORITIES], revocations=found[Use.REVOCATIONS])
+
+
+async def _content(manager: ICertificateManager, project_id: str, asked: Reference) -> Bundle | str:
+    if asked.use is Use.BUNDLE:
+        return await manager.bundle(asked.text, project_id, asked.where)
+    read = authorities if asked.use is Use.AUTHORITIES else revocations
+    return read(await manager.secret(asked.text, project_id, asked.where), asked.where)
 
 
 def digests(secrets: Secrets) -> dict[str, str]:

@@ -12,6 +12,7 @@ from octavia_tx.driver import amphora_options
 from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model import handshake
+from octavia_tx.model.engines import serving
 from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import (
     HealthMonitor,
@@ -43,6 +44,11 @@ def _countable(seconds: int) -> bool:
     return seconds <= 2147483
 
 
+def _served(protocol: Protocol) -> bool:
+    """Whether an engine of an amphora serves it."""
+    return serving(protocol) is not None
+
+
 def _nameable(kept: SessionPersistence | None) -> bool:
     """Whether the cookie's name, if any, is a token of RFC 7230, as haproxy's configuration can say it."""
     return kept is None or kept.cookie_name is None or bool(_TOKEN.fullmatch(kept.cookie_name))
@@ -60,16 +66,14 @@ _SUPPORTED: dict[type, tuple[str, _Table]] = {
     Listener: (
         "listener",
         {
-            "protocol": _among(
-                Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.TERMINATED_HTTPS, Protocol.PROMETHEUS
-            ),
+            "protocol": _served,
             **_TLS,
         },
     ),
     Pool: (
         "pool",
         {
-            "protocol": _among(Protocol.HTTP, Protocol.HTTPS, Protocol.TCP, Protocol.PROXY, Protocol.PROXYV2),
+            "protocol": _served,
             **_TLS,
             "session_persistence": _nameable,
         },

@@ -61,6 +61,7 @@ def makeService(options: Options) -> IService:
 async def _serve(reactor: Any, options: Options, stack: AsyncExitStack) -> None:
     parts = Parts(reactor, options.settings, stack)
     parts.heed_hangup()
+    await parts.check_templates()
     providers = parts.providers()
     database = await parts.database(owner=False)
     await parts.api(database, providers, await parts.certificates(database))
@@ -70,6 +71,7 @@ async def _serve_as_worker(reactor: Any, options: Options, inheritance: Inherita
     inheritance.end_with_parent(reactor)
     parts = Parts(reactor, options.settings, stack)
     parts.heed_hangup()
+    await parts.check_templates()
     providers = parts.providers()
     listen = partial(inheritance.listen, reactor, options.settings.api.listen)
     database = await parts.database(owner=False)

@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python import usage
 
+from octavia_tx.db import load_balancers
 from octavia_tx.demo import tour
-from octavia_tx.errors import OctaviaError
+from octavia_tx.errors import NotFound, OctaviaError
 from octavia_tx.settings_file import load
 
 
@@ -36,6 +37,18 @@ class ResealOptions(usage.Options):
     optParameters = [["config", "c", None, "TOML file with the settings."]]
 
 
+class RenderOptions(usage.Options):
+    """C{octavia-tx render}."""
+
+    synopsis = "[options] [LOAD_BALANCER_ID]"
+    longdesc = "Without an id, it shows what the templates give for the samples that they are tried with."
+    optParameters = [["config", "c", None, "TOML file with the settings."]]
+
+    def parseArgs(self, load_balancer_id: str = "") -> None:
+        """At most one."""
+        self["id"] = load_balancer_id
+
+
 class Options(usage.Options):
     """The command line."""
 
@@ -44,6 +57,7 @@ class Options(usage.Options):
         ["demo", None, DemoOptions, "Make, use, break, heal and remove a real load balancer."],
         ["db-migrate", None, MigrateOptions, "Bring the database to the present schema."],
         ["reseal", None, ResealOptions, "Seal tenants' secrets in the database with the newest key."],
+        ["render", None, RenderOptions, "Try the templates, and show the configuration of a load balancer."],
     ]
 
     def postOptions(self) -> None:
@@ -84,7 +98,28 @@ async def reseal(reactor: Any, options: ResealOptions) -> None:
     print(f"{count} secrets are sealed with the newest key")
 
 
-COMMANDS = {"demo": demo, "db-migrate": migrate, "reseal": reseal}
+async def render(reactor: Any, options: RenderOptions) -> None:
+    """Show what the templates give: for a load balancer of the database, or for each sample."""
+    from octavia_tx.amphora_driver.samples import AMPHORA, samples
+    from octavia_tx.tap.parts import Parts
+
+    settings = load(Path(options["config"]) if options["config"] else None, os.environ)
+    async with AsyncExitStack() as stack:
+        parts = Parts(reactor, settings, stack)
+        await parts.check_templates()
+        if not options["id"]:
+            texts = [parts.renderer().render(tree, AMPHORA) for tree in samples().values()]
+        else:
+            database = await parts.database(owner=False)
+            async with database.transaction(read_only=True) as tx:
+                tree = await load_balancers.tree(tx, options["id"])
+            if tree is None:
+                raise NotFound("Load balancer", options["id"])
+            texts = [parts.preview(parts.providers()).configuration(tree, AMPHORA)]
+    print("\n".join(texts), end="")
+
+
+COMMANDS = {"demo": demo, "db-migrate": migrate, "reseal": reseal, "render": render}
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ class Options(DaemonOptions):
 async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, stack: AsyncExitStack) -> None:
     parts = Parts(reactor, settings, stack)
     parts.heed_hangup()
+    await parts.check_templates()
     providers = parts.providers()
     database = await parts.database(owner=True)
     authority = parts.authority()

@@ -54,15 +54,15 @@ async def barbican(
     try:
         from openstack.connection import Connection
 
-        from octavia_tx.cloud.barbican import BarbicanSource, remedy
+        from octavia_tx.cloud.barbican import BarbicanSource
     except ImportError as error:
         problem = "certificates.manager: barbican is asked by openstacksdk: pip install 'octavia-tx[openstack]'"
         raise SettingsError((problem,)) from error
     session = credentials.session()
     stack.callback(session.session.close)
-    keystone, endpoint = settings.keystone, settings.certificates.endpoint
+    endpoint = settings.certificates.endpoint
     override: dict[str, Any] = {"key_manager_endpoint_override": endpoint} if endpoint else {}
-    cloud = Connection(session=session, region_name=keystone.region_name or None, **override)
+    cloud = Connection(session=session, region_name=settings.keystone.region_name or None, **override)
     stack.callback(cloud.close)
     threads = await entered(stack, Threads(reactor, _READERS, "barbican"))
-    return CertificateManager(BarbicanSource(threads, cloud), remedy(keystone.username or "octavia-tx"))
+    return CertificateManager(BarbicanSource(threads, cloud))

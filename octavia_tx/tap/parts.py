@@ -58,7 +58,7 @@ from octavia_tx.listening import Listen
 from octavia_tx.model import tls
 from octavia_tx.model.bounds import Bounds
 from octavia_tx.resources import entered
-from octavia_tx.tap import keeping
+from octavia_tx.tap import keeping, templates
 from octavia_tx.tap.keeping import Kept
 from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -188,6 +188,16 @@ class Parts:
             vault = self.vault(database)
             manager = CertificateManager(vault)
         return Kept(None if self.settings.amphora.driver == "noop" else manager, vault)
+
+    async def check_templates(self) -> None:
+        """
+        Try an operator's templates, before anything is opened that would have to be closed again.
+
+        @raise SettingsError: naming all that is wrong with them.
+        """
+        own = self.settings.amphora
+        if own.templates:
+            await templates.check(self.reactor, Path(own.templates), own.haproxy)
 
     def renderer(self) -> Renderer:
         """Trees to haproxy's configuration."""

@@ -1,5 +1,5 @@
 """
-Hypothesis strategies for the model: trees that the API would accept, and text that nobody should.
+Hypothesis strategies for the model: trees that the API would accept, or nearly.
 
 They need the C{hypothesis} package, which only tests do.
 """
@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-from octavia_tx.model import handshake, regex
+from octavia_tx.model import handshake
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
@@ -36,6 +36,21 @@ from octavia_tx.model.statuses import (
     Protocol,
 )
 from octavia_tx.model.tree import Tree
+from octavia_tx.model.validation import CERTIFICATE_HEADERS, FORWARDED_HEADERS
+from octavia_tx.testing.texts import (
+    cookie_names,
+    expected_codes,
+    expressions,
+    host_names,
+    ip_addresses,
+    ipv4_addresses,
+    ipv6_addresses,
+    l7_values,
+    names,
+    tokens,
+    url_paths,
+    urls,
+)
 
 CREATED_AT: Final = datetime(2030, 1, 1, tzinfo=UTC)
 PROJECT: Final = "a-project"
@@ -56,76 +71,11 @@ L7_RULE_TYPES: Final = (
     L7RuleType.COOKIE,
 )
 HTTP_METHODS: Final = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
-_TOKEN: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
 identifiers: Final = st.uuids().map(str)
 # Disabled objects hide what is below them, so most are enabled.
 enabled: Final = st.sampled_from([True, True, True, False])
 ports: Final = st.integers(1, 65535)
 milliseconds: Final = st.integers(0, 2073600000)
-# Neither loopback nor other special ranges matter to a configuration: any address may be in a tenant's network.
-ipv4_addresses: Final = st.ip_addresses(v=4).map(str)
-ipv6_addresses: Final = st.ip_addresses(v=6).map(str)
-ip_addresses: Final = ipv4_addresses | ipv6_addresses
-names: Final = st.text(max_size=40)
-tokens: Final = st.text(_TOKEN + "!#$%&'*+.^_`|~-", min_size=1, max_size=40)
-cookie_names: Final = tokens
-url_paths: Final = st.text(_TOKEN + "._~!$&'()*+,;=:@/?-", max_size=60).map("/".__add__)
-host_names: Final = st.from_regex(
-    r"[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?){0,3}", fullmatch=True
-)
-urls: Final = st.builds(
-    "{}://{}{}".format,
-    st.sampled_from(["http", "https", "HTTPS"]),
-    host_names,
-    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60).map("/".__add__),
-)
-# Whatever the API lets pass as text, and above all what has a meaning to haproxy somewhere.
-l7_values: Final = st.one_of(
-    st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=40),
-    st.text("abc '\"\\#%$[]{}()!,;|-é\u2028", min_size=1, max_size=20),
-    st.sampled_from(
-        ["or", "||", "if", "unless", "!", "{", "--", "-i", "-f", "-m", "%[src]", "$HOME", "${HOME}", "\\x41"]
-    ),
-)
-# Text that looks like a regular expression, and often is none or none that haproxy takes.
-_REGEX_PIECES: Final = (
-    *"ab./:_-,#'\" é|$^()[]*+?{}",
-    r"\d", r"\w", r"\.", r"\\", r"\x41", r"\b", r"\A", r"\1", r"\v", r"\u0041", "(?:", "(?i)", "(?i:", "(?=", "(?!",
-    "(?<=", "(?P<n>", "(?P=n)", "(?(1)", "[a-z]", "[^/]", "[[:alpha:]", "[:", ":]", "[.", "[]", "{2}", "{1,3}", "{,2}",
-    "{40}", "{999}", "*?", "++", "(a|b)", ")+", ")",
-)  # fmt: skip
-regex_like: Final = st.lists(st.sampled_from(_REGEX_PIECES), min_size=1, max_size=8).map("".join)
-# Those that haproxy takes.
-expressions: Final = st.recursive(
-    st.sampled_from(
-        (*"ab/:_-,#'\" é", r"\d", r"\w", r"\.", r"\\", r"\x41", "[a-z]", "[^/.]", "[[:alpha:]_]", ".", "^/api/", "jpg$")
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=4).map("".join),
-        st.builds("({}|{})".format, inner, inner),
-        st.builds("{}{})".format, st.sampled_from(["(", "(?:", "(?i:", "(?=", "(?!", "(?>"]), inner),
-        st.builds("(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "*?", "++", "{2}", "{1,3}", "{2,}"])),
-    ),
-    max_leaves=8,
-).filter(lambda expression: regex.fault(expression) is None)
-expected_codes: Final = st.one_of(
-    st.integers(100, 599).map(str),
-    st.lists(st.integers(100, 599).map(str), min_size=1, max_size=5).map(",".join),
-    st.tuples(st.integers(100, 300), st.integers(301, 599)).map(lambda r: f"{r[0]}-{r[1]}"),
-)
-# What would end a word, a line or a quoted string of a configuration, among anything else.
-hostile_text: Final = st.one_of(
-    st.text(),
-    st.builds(
-        lambda before, mark, after: before + mark + after,
-        st.sampled_from(["", "/", "a", "10.0.0.1", "200", "example.com", "00000000-0000-4000-8000-000000000000"]),
-        st.sampled_from(
-            ["\n", "\r", "\r\n", " ", "\t", "\0", "\x0b", "\x85", "\u2028", "#", '"', "'", "\\", "$HOME", "%[src]"]
-        ),
-        st.sampled_from(["", "a", "global", "    server x 10.0.0.1:80", "user root"]),
-    ),
-)
 
 
 def networks() -> SearchStrategy[str]:
@@ -205,8 +155,8 @@ def health_monitors(draw: DrawFn, /, **given: Any) -> HealthMonitor:
         name=draw(names),
         admin_state_up=draw(enabled),
         type=draw(st.sampled_from(MONITOR_TYPES)),
-        delay=draw(st.integers(0, 10**10)),
-        timeout=draw(st.integers(0, 10**10)),
+        delay=draw(st.integers(0, 10**7)),
+        timeout=draw(st.integers(0, 10**7)),
         max_retries=draw(st.integers(1, 10)),
         max_retries_down=draw(st.integers(1, 10)),
         created_at=CREATED_AT,
@@ -214,13 +164,14 @@ def health_monitors(draw: DrawFn, /, **given: Any) -> HealthMonitor:
     )
     if monitor.type not in (MonitorType.HTTP, MonitorType.HTTPS):
         return monitor
+    version = draw(st.sampled_from([1.0, 1.1]))
     return evolve(
         monitor,
         http_method=draw(st.sampled_from(HTTP_METHODS)),
         url_path=draw(url_paths),
         expected_codes=draw(expected_codes),
-        http_version=draw(st.sampled_from([1.0, 1.1])),
-        domain_name=draw(st.none() | host_names),
+        http_version=version,
+        domain_name=draw(st.none() | host_names) if version == 1.1 else None,
     )
 
 
@@ -259,10 +210,16 @@ def pools(draw: DrawFn, /, **given: Any) -> Pool:
     )
 
 
+_HEADERS: Final = {
+    Protocol.HTTP: FORWARDED_HEADERS,
+    Protocol.TERMINATED_HTTPS: (*FORWARDED_HEADERS, *CERTIFICATE_HEADERS),
+}
+
+
 @composite
 def listeners(draw: DrawFn, /, **given: Any) -> Listener:
-    """A listener; C{given} fixes fields."""
-    headers = st.sampled_from(["X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"])
+    """A listener of a given protocol; C{given} fixes further fields."""
+    headers = _HEADERS.get(given["protocol"], ())
     return Listener(
         id=draw(identifiers),
         project_id=PROJECT,
@@ -270,7 +227,9 @@ def listeners(draw: DrawFn, /, **given: Any) -> Listener:
         description=draw(names),
         admin_state_up=draw(enabled),
         connection_limit=draw(st.integers(-1, 10**10)),
-        insert_headers=draw(st.dictionaries(headers, st.sampled_from(["true", "false"]))),
+        insert_headers=draw(st.dictionaries(st.sampled_from(headers), st.sampled_from(["true", "false"])))
+        if headers
+        else {},
         timeout_client_data=draw(milliseconds),
         timeout_member_connect=draw(milliseconds),
         timeout_member_data=draw(milliseconds),
@@ -281,20 +240,36 @@ def listeners(draw: DrawFn, /, **given: Any) -> Listener:
     )
 
 
+_COMPARISONS: Final = {
+    L7RuleType.FILE_TYPE: [L7Comparison.EQUAL_TO, L7Comparison.REGEX],
+    L7RuleType.SSL_CONN_HAS_CERT: [L7Comparison.EQUAL_TO],
+    L7RuleType.SSL_VERIFY_RESULT: [L7Comparison.EQUAL_TO],
+}
+_VALUES: Final[dict[L7RuleType, SearchStrategy[str]]] = {
+    L7RuleType.SSL_CONN_HAS_CERT: st.sampled_from(["True", "true"]),
+    L7RuleType.SSL_VERIFY_RESULT: st.integers(0, 10**9 - 1).map(str),
+}
+_KEYS: Final = {
+    L7RuleType.HEADER: tokens,
+    L7RuleType.COOKIE: tokens,
+    L7RuleType.SSL_DN_FIELD: st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True),
+}
+
+
 @composite
 def l7_rules(draw: DrawFn, /, **given: Any) -> L7Rule:
-    """A rule about plain HTTP; C{given} fixes fields."""
-    type = draw(st.sampled_from(L7_RULE_TYPES))
-    compared = [L7Comparison.EQUAL_TO, L7Comparison.REGEX] if type is L7RuleType.FILE_TYPE else list(L7Comparison)
-    comparison = draw(st.sampled_from(compared))
+    """A rule, about plain HTTP where its type isn't given; C{given} fixes fields."""
+    type = given.pop("type", None) or draw(st.sampled_from(L7_RULE_TYPES))
+    comparison = draw(st.sampled_from(_COMPARISONS.get(type, list(L7Comparison))))
+    values = _VALUES.get(type, expressions if comparison is L7Comparison.REGEX else l7_values)
     return L7Rule(
         id=draw(identifiers),
         project_id=PROJECT,
         admin_state_up=draw(enabled),
         type=type,
         compare_type=comparison,
-        key=draw(tokens) if type in (L7RuleType.HEADER, L7RuleType.COOKIE) else None,
-        value=draw(expressions if comparison is L7Comparison.REGEX else l7_values),
+        key=draw(_KEYS[type]) if type in _KEYS else None,
+        value=draw(values),
         invert=draw(st.booleans()),
         created_at=CREATED_AT,
         **given,
@@ -375,6 +350,9 @@ def trees(draw: DrawFn) -> Tree:
                 policy = draw(l7_policies(fitting, listener_id=listener.id, position=position, **here))
                 parts["l7policies"].append(policy)
                 parts["l7rules"] += draw(st.lists(l7_rules(l7policy_id=policy.id, **here), max_size=3))
+                if listener.protocol is Protocol.TERMINATED_HTTPS:
+                    type = draw(st.sampled_from(sorted(handshake.RULES)))
+                    parts["l7rules"].append(draw(l7_rules(type=type, l7policy_id=policy.id, **here)))
     return Tree(load_balancer=load_balancer, **{name: tuple(items) for name, items in parts.items()})
 
 

@@ -176,6 +176,18 @@ def gallery() -> dict[str, Tree]:
         "prometheus": tree(
             *http, listener(2, protocol="PROMETHEUS", protocol_port=8088, default_pool_id=None, connection_limit=2)
         ),
+        "prometheus_tls": tree(
+            terminated(
+                protocol="PROMETHEUS",
+                protocol_port=8443,
+                default_pool_id=None,
+                sni_container_refs=(secret("two"),),
+                allowed_cidrs=("192.0.2.0/24",),
+                client_authentication="MANDATORY",
+                client_ca_tls_container_ref=secret("authority"),
+                tls_versions=("TLSv1.3",),
+            )
+        ),
         "without_pool": tree(listener(default_pool_id=None)),
         "without_member": tree(listener(), pool()),
         "https_and_tcp": tree(
@@ -284,6 +296,10 @@ def gallery() -> dict[str, Tree]:
             ),
             member(2, 2), monitor("TCP", 2),
             pool(3, admin_state_up=False), member(3, 3),
+        ),
+        "additional_vips_with_tls": tree(
+            terminated(hsts_max_age=0), pool(protocol="PROXYV2", tls_enabled=True), member(1), monitor("HTTPS"),
+            additional_vips=[AdditionalVip(ip_address="192.0.2.11"), AdditionalVip(ip_address="2001:db8::11")],
         ),
         "nothing_enabled": tree(listener(admin_state_up=False), pool(), member(1)),
         "load_balancer_disabled": tree(*http, admin_state_up=False),

@@ -9,7 +9,11 @@ from typing import get_type_hints
 from attrs import fields
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.amphora_driver.fields import FIELDS, LISTED, NOT_TRAFFIC
+from octavia_tx.amphora_driver.grammar import Unrenderable
+from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.model.tree import Tree
+from tests.amphora_driver.fields import FIELDS, LISTED, NOT_TRAFFIC, Acts
+from tests.amphora_driver.gallery import AMPHORA, gallery
 
 # Values that the API doesn't take for a field of that type.
 _NONE_OF: dict[str, set[str]] = {
@@ -42,3 +46,22 @@ class FieldTests(SynchronousTestCase):
             for each in known.values():
                 module, case, name = each.test.rsplit(".", 2)
                 self.assertTrue(hasattr(getattr(import_module(module), case), name), each.test)
+
+    def test_the_gallery_shows_each(self) -> None:
+        renderer = Renderer()
+
+        def rendered(tree: Tree) -> str:
+            try:
+                return renderer.render(tree, AMPHORA)
+            except Unrenderable:
+                return "nothing"
+
+        shown = [(tree, rendered(tree)) for tree in gallery().values()]
+        missing = {
+            f"{kind.__name__}.{name}"
+            for kind, known in FIELDS.items()
+            for name, each in known.items()
+            if isinstance(each, Acts) and not any(rendered(each.ignored(tree)) != text for tree, text in shown)
+        }
+        # Policies come in the order of their positions there.
+        self.assertEqual(missing, {"L7Policy.position"})

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from octavia_tx.amphora_driver import grammar
 from octavia_tx.amphora_driver.grammar import Unrenderable, Word, only_words
 from octavia_tx.model.resources import L7Rule
-from octavia_tx.testing.strategies import (
+from octavia_tx.testing.texts import (
     cookie_names,
     expected_codes,
     expressions,

@@ -20,7 +20,8 @@ from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.l7 import pools_in_use
 from octavia_tx.model.resources import AdditionalVip, L7Rule, Listener, Member, SessionPersistence
 from octavia_tx.model.tree import Tree
-from octavia_tx.testing.strategies import hostile_text, trees
+from octavia_tx.testing.strategies import trees
+from octavia_tx.testing.texts import hostile_text
 from tests.amphora_driver.gallery import (
     AMPHORA,
     GOLDEN,

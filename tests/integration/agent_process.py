@@ -32,10 +32,10 @@ from twisted.web.server import NOT_DONE_YET, Site
 from zope.interface import implementer
 
 from octavia_tx.cloud.authority import Authority
-from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.wire.heartbeat import Counters, Report
 from octavia_tx.wire.rest import FENCE_HEADER
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
+from tests.integration.haproxy_process import HAPROXY as HAPROXY
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
 LB = "22222222-2222-4222-8222-222222222222"
@@ -43,8 +43,6 @@ LISTENER = "33333333-3333-4333-8333-333333333333"
 POOL = "44444444-4444-4444-8444-444444444444"
 MEMBER = "55555555-5555-4555-8555-555555555555"
 KEY = bytes(range(32))
-# Another version of haproxy can be given to these tests.
-HAPROXY = os.environ.get("OCTAVIA_TX_TEST_HAPROXY") or find_haproxy()
 real: Any = reactor
 
 

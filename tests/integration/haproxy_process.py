@@ -41,6 +41,8 @@ from tests.amphora_driver.gallery import AMPHORA
 
 PATIENCE: Final = 5.0  # seconds
 POLL: Final = 0.02
+# Another version of haproxy can be given to the tests.
+HAPROXY: Final = os.environ.get("OCTAVIA_TX_TEST_HAPROXY") or find_haproxy()
 
 
 def free_port(address: str) -> int:
@@ -66,7 +68,7 @@ def ask_haproxy(path: Path, command: str) -> bytes:
 async def checked(path: Path) -> tuple[int, str]:
     """haproxy's exit code and words about a configuration. That there are no servers' states yet is none of them."""
     arguments = ["-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
-    out, err, code = await getProcessOutputAndValue(find_haproxy(), arguments, os.environ)
+    out, err, code = await getProcessOutputAndValue(HAPROXY, arguments, os.environ)
     return code, without_states((out + err).decode())
 
 
@@ -124,9 +126,8 @@ class HaproxyProcess:
         place(self._path.parent, certificates or {})
         self._path.write_text(configuration)
         self._watch = _Watch()
-        program = find_haproxy()
-        arguments = [program, "-W", "-C", str(self._path.parent), "-L", peer_name(amphora_id), "-f", str(self._path)]
-        self._process = reactor.spawnProcess(self._watch, program, arguments, env=os.environ)
+        arguments = [HAPROXY, "-W", "-C", str(self._path.parent), "-L", peer_name(amphora_id), "-f", str(self._path)]
+        self._process = reactor.spawnProcess(self._watch, HAPROXY, arguments, env=os.environ)
         case.addCleanup(self._stop)
 
     async def serves(self, address: str, port: int) -> None:

@@ -71,7 +71,7 @@ class Tenant:
     async def consumers(self, reference: str) -> frozenset[Consumer]:
         reply = await self.case.keys("GET", f"{self.path(reference)}/consumers", project=self.project)
         assert reply.status == 200, reply
-        return frozenset(map(_consumer, reply.body["consumers"]))
+        return frozenset(map(consumer, reply.body["consumers"]))
 
     @staticmethod
     def path(reference: str) -> str:
@@ -85,7 +85,8 @@ class Tenant:
         return made
 
 
-def _consumer(shown: dict[str, str]) -> Consumer:
+def consumer(shown: dict[str, str]) -> Consumer:
+    """A consumer out of barbican's words, which differ between secrets and containers."""
     if "URL" in shown:
         kind, _, identifier = shown["URL"].partition("/")
         return Consumer(service=shown["name"], kind=kind, id=identifier)

@@ -8,7 +8,7 @@ import openstack
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from octavia_tx.cloud.barbican import BarbicanSource, remedy
+from octavia_tx.cloud.barbican import BarbicanSource
 from octavia_tx.cloud.certificates import CertificateManager
 from octavia_tx.cloud.threads import Threads
 from octavia_tx.testing.certificates import PROJECT, Material, Stage, make_certificate_manager_tests
@@ -45,7 +45,7 @@ def barbican_over(case: Any) -> CertificateManager:
     threads = Threads(reactor, 2, "barbican")
     threads.startService()
     case.addCleanup(threads.stopService)
-    return CertificateManager(BarbicanSource(threads, cloud), remedy("octavia-tx"))
+    return CertificateManager(BarbicanSource(threads, cloud))
 
 
 class EmbeddedManagerTests(make_certificate_manager_tests(_embedded), KeyManagerCase):  # type: ignore[misc]

@@ -11,11 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import treq
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import deferLater
+from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from octavia_tx.cloud.loopback import IPV4_SUBNET_ID
 from octavia_tx.demo import processes
 from tests.integration.ports import free_port
 
@@ -155,6 +158,51 @@ class Ends(TestCase):
                 self.assertEqual((yield self.ended(child)), 1, f"{daemon} {name}")
                 self.assertIn("can't start: ", self.log(daemon))
                 self.assertNotIn("Traceback", self.log(daemon))
+
+    @inlineCallbacks
+    def test_templates_that_can_not_be_used_end_each_daemon_that_renders(self):  # type: ignore[no-untyped-def]
+        template = self.directory / "templates" / "haproxy" / "l7.cfg.j2"
+        template.parent.mkdir(parents=True)
+        template.write_text("\n{{ nobody }}\n")
+        for daemon in DAEMONS[:2]:
+            child = self.start(daemon, OCTAVIA_TX_AMPHORA__TEMPLATES=str(self.directory / "templates"))
+            self.assertEqual((yield self.ended(child)), 1, daemon)
+            said = f"can't start: amphora.templates: {template}:2: 'nobody' is undefined"
+            self.assertIn(said, self.log(daemon))
+            self.assertNotIn("Traceback", self.log(daemon))
+
+    @inlineCallbacks
+    def test_the_operators_command_shows_what_templates_give(self):  # type: ignore[no-untyped-def]
+        template = self.directory / "templates" / "haproxy" / "l7.cfg.j2"
+        template.parent.mkdir(parents=True)
+        template.write_text("    # Nothing is asked here.\n")
+        self.environment["OCTAVIA_TX_AMPHORA__TEMPLATES"] = str(self.directory / "templates")
+        self.start("octavia-controller")
+        yield self.until("octavia-controller", " api.listen on")
+        port = self.environment["OCTAVIA_TX_API__LISTEN"].split(":")[1]
+        asked = {"loadbalancer": {"vip_subnet_id": IPV4_SUBNET_ID, "project_id": "p"}}
+        made = yield treq.post(f"http://127.0.0.1:{port}/v2/lbaas/loadbalancers", json=asked, persistent=False)
+        balancer = (yield made.json())["loadbalancer"]["id"]
+        listener = {"loadbalancer_id": balancer, "protocol": "HTTP", "protocol_port": 80}
+        added = yield treq.post(
+            f"http://127.0.0.1:{port}/v2/lbaas/listeners", json={"listener": listener}, persistent=False
+        )
+        identifier = (yield added.json())["listener"]["id"]
+        for arguments, wanted in (([balancer], f"\nfrontend {identifier}\n"), ([], "\nfrontend 2000")):
+            out, _, code = yield self.render(*arguments)
+            self.assertEqual(code, 0)
+            self.assertIn(wanted, out.decode())
+            self.assertIn("Nothing is asked here", out.decode())
+        out, said, code = yield self.render(identifier)
+        self.assertEqual((code, said.decode()), (1, f"Load balancer {identifier} not found.\n"))
+        template.write_text("{{ load_balancer.name }}")
+        out, said, code = yield self.render(balancer)
+        self.assertEqual((code, out), (1, b""))
+        self.assertIn(f"{template}:1: ", said.decode())
+
+    def render(self, *arguments: str):  # type: ignore[no-untyped-def]
+        command = str(Path(sys.executable).with_name("octavia-tx"))
+        return getProcessOutputAndValue(command, ["render", *arguments], {**os.environ, **self.environment})
 
     @inlineCallbacks
     def test_a_hangup_renews_certificates_and_ends_nothing(self):  # type: ignore[no-untyped-def]

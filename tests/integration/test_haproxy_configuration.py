@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from subprocess import run
 
 from attrs import evolve
-from hypothesis import HealthCheck, given, settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectError
@@ -15,14 +13,10 @@ from twisted.trial.unittest import TestCase
 from twisted.web.client import ResponseNeverReceived
 
 from octavia_tx.amphora_driver.tls import files
-from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.model.resources import SessionPersistence
-from octavia_tx.model.tree import Tree
-from octavia_tx.testing.strategies import trees
-from octavia_tx.wire.rest import peer_name
-from tests.amphora_driver.gallery import AMPHORA, GOLDEN, gallery, monitor, tree
+from tests.amphora_driver.gallery import GOLDEN, gallery, monitor, tree
 from tests.amphora_driver.secrets import secrets
-from tests.integration.haproxy_process import MemberServer, ask, checked, place, without_states
+from tests.integration.haproxy_process import MemberServer, ask, checked, place
 from tests.integration.traffic import RENDERER, VIP, TrafficCase
 
 
@@ -41,21 +35,6 @@ class AcceptanceTests(TestCase):
             code, said = await checked(path.absolute())
             self.assertEqual(code, 0, f"{name}: {said}")
             self.assertNotIn("WARNING", said, name)
-
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(trees())
-    def test_it_accepts_any_tree(self, shown: Tree) -> None:
-        text = RENDERER.render(shown, AMPHORA)
-        if not text:
-            return
-        path = Path(self.mktemp()).absolute() / "haproxy.cfg"
-        path.parent.mkdir()
-        path.write_text(text)
-        place(path.parent, files(shown, secrets(shown)))
-        command = [find_haproxy(), "-c", "-C", str(path.parent), "-L", peer_name(AMPHORA), "-f", str(path)]
-        done = run(command, capture_output=True, text=True, timeout=10)
-        self.assertEqual(done.returncode, 0, done.stderr + text)
-        self.assertNotIn("WARNING", without_states(done.stderr))
 
 
 class TrafficTests(TrafficCase):

@@ -13,13 +13,21 @@ from twisted.trial.unittest import TestCase
 
 from octavia_tx.amphora_driver.grammar import comparison
 from octavia_tx.amphora_driver.render import Renderer
-from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.model import regex
 from octavia_tx.model.resources import L7Rule, Pool, SessionPersistence
 from octavia_tx.model.tree import Child
-from octavia_tx.testing.strategies import expressions, l7_rules, regex_like
+from octavia_tx.testing.strategies import l7_rules
+from octavia_tx.testing.texts import expressions, regex_like
 from tests.amphora_driver.gallery import AMPHORA, l7_policy, l7_rule, listener, member, monitor, pool, tree
-from tests.integration.haproxy_process import Answer, HaproxyProcess, MemberServer, exchange, free_port, without_states
+from tests.integration.haproxy_process import (
+    HAPROXY,
+    Answer,
+    HaproxyProcess,
+    MemberServer,
+    exchange,
+    free_port,
+    without_states,
+)
 
 VIP: Final = "127.0.0.1"
 RENDERER: Final = Renderer()
@@ -242,7 +250,7 @@ class HostileTests(L7Case):
     def check(self, text: str) -> None:
         path = Path(self.mktemp())
         path.write_text(text)
-        done = run([find_haproxy(), "-c", "-f", str(path)], capture_output=True, text=True, timeout=10)
+        done = run([HAPROXY, "-c", "-f", str(path)], capture_output=True, text=True, timeout=10)
         self.assertEqual(done.returncode, 0, done.stderr + text)
         self.assertNotIn("WARNING", without_states(done.stderr))
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
+from twisted.web.client import ResponseNeverReceived
 
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.amphora_driver.tls import files
@@ -85,6 +86,20 @@ class ListenerTests(TlsCase):
         await self.serving(sni_container_refs=HOSTS[1:])
         for asked, shown in (*zip(HOSTS, HOSTS, strict=True), ("other.example.com", HOSTS[0])):
             self.assertEqual((await self.heard(host=asked)).host, shown)
+
+    async def test_prometheus_is_served_by_tls_to_whom_it_trusts_alone(self) -> None:
+        given = {"default_pool_id": None, "sni_container_refs": HOSTS[1:], "tls_versions": ("TLSv1.3",)}
+        trusted = {"client_authentication": "MANDATORY", "client_ca_tls_container_ref": "authority"}
+        await self.serving(protocol="PROMETHEUS", **given, **trusted)
+        for path, status, word in ((b"/metrics", 200, b"haproxy_process_uptime_seconds"), (b"/", 404, b"")):
+            request = GET.replace(b"GET /", b"GET " + path, 1)
+            found = await self.heard(self.client(CLIENT), HOSTS[1], request)
+            self.assertEqual((found.status, found.host), (status, HOSTS[1]))
+            self.assertIn(word, found.body)
+        self.assertIsNone(await self.ask())
+        self.assertIsNone(await self.ask(self.client(CLIENT, maximum_version=ssl.TLSVersion.TLSv1_2)))
+        with self.assertRaises(ResponseNeverReceived):
+            await ask(VIP, self.port)
 
     async def test_without_a_default_the_first_name_is_it(self) -> None:
         await self.serving(default_tls_container_ref=None, sni_container_refs=HOSTS[1:])

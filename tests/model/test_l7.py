@@ -14,7 +14,8 @@ from octavia_tx.model import l7
 from octavia_tx.model.resources import L7Policy, L7Rule
 from octavia_tx.model.statuses import L7Action, L7Comparison, L7RuleType
 from octavia_tx.model.tree import Tree
-from octavia_tx.testing.strategies import expressions, l7_policies, l7_rules, trees
+from octavia_tx.testing.strategies import l7_policies, l7_rules, trees
+from octavia_tx.testing.texts import expressions
 from tests.model.test_validation import BALANCER, ORIGIN, ValidationCase, listener, pool
 
 URL = "https://www.example.com/a?b=%20"

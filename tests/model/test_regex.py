@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.model import regex
-from octavia_tx.testing.strategies import regex_like
+from octavia_tx.testing.texts import regex_like
 
 
 class FaultTests(SynchronousTestCase):

@@ -1,0 +1,121 @@
+"""
+A real barbican for tests, which believes the tests' keystone; out of a virtual environment of its own, which C{make
+.venv/.barbican} makes.
+"""
+
+from __future__ import annotations
+
+import select
+import shutil
+import subprocess
+import tempfile
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+import requests
+from attrs import field, frozen
+from twisted.internet.threads import deferToThread
+
+from octavia_tx.model.references import Consumer
+from tests.integration.key_manager import consumer
+from tests.integration.keystone import VENV, Keystone
+from tests.integration.postgres import fastest_directory
+
+PYTHON = VENV / "barbican" / "bin" / "python"
+INSTALLED = VENV / ".barbican"
+SERVER = Path(__file__).with_name("barbican_server.py")
+READER = "service"
+"""Our user there, whom tenants let read."""
+
+
+class Barbican:
+    """
+    One in a temporary directory.
+
+    @ivar base: where it answers.
+    @raise SkipTest: it isn't installed.
+    """
+
+    def __init__(self, keystone: Keystone) -> None:
+        if not INSTALLED.exists():
+            raise SkipTest("There's no barbican for tests: run make .venv/.barbican")
+        self._directory = Path(tempfile.mkdtemp(prefix="otx-barbican-", dir=fastest_directory()))
+        bound = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        with open(self._directory / "output", "wb") as output:
+            self._process = subprocess.Popen(
+                [*bound, PYTHON, "-I", SERVER, self._directory, keystone.url],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                start_new_session=True,
+            )
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], 60)
+        port = self._process.stdout.readline() if ready else b""
+        if not port:
+            told = (self._directory / "output").read_text()
+            self.remove()
+            raise RuntimeError(told[-3000:])
+        self.base = f"http://127.0.0.1:{int(port)}"
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.communicate()
+
+    def remove(self) -> None:
+        """Stop it, and leave nothing of it."""
+        self.stop()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@frozen
+class Tenant:
+    """
+    A user who keeps something there; see L{octavia_tx.testing.certificates.Keeper}.
+
+    @ivar readers: the ids of the users whom they let read what they store, and nobody else.
+    """
+
+    base: str
+    token: str = field(repr=False)
+    readers: tuple[str, ...] = ()
+
+    async def secret(self, payload: bytes) -> str:
+        given = {
+            "payload": b64encode(payload).decode(),
+            "payload_content_type": "application/octet-stream",
+            "payload_content_encoding": "base64",
+        }
+        return await self._made("secrets", given, "secret_ref")
+
+    async def container(self, secrets: Mapping[str, str]) -> str:
+        held = [{"name": name, "secret_ref": reference} for name, reference in secrets.items()]
+        return await self._made("containers", {"type": "certificate", "secret_refs": held}, "container_ref")
+
+    async def delete(self, reference: str) -> None:
+        await self._call("DELETE", reference)
+
+    async def consumers(self, reference: str) -> frozenset[Consumer]:
+        shown = (await self._call("GET", f"{reference}/consumers"))["consumers"]
+        return frozenset(map(consumer, shown))
+
+    async def let_read(self, reference: str, *readers: str) -> None:
+        """Let these users read it, who are none of the project's."""
+        await self._call("PUT", f"{reference}/acl", {"read": {"users": readers}})
+
+    async def _made(self, path: str, given: dict[str, Any], key: str) -> str:
+        reference: str = (await self._call("POST", f"{self.base}/v1/{path}", given))[key]
+        if self.readers:
+            await self.let_read(reference, *self.readers)
+        return reference
+
+    async def _call(self, method: str, url: str, body: Any = None) -> Any:
+        headers = {"X-Auth-Token": self.token, "OpenStack-API-Version": "key-manager 1.1"}
+        answer = await deferToThread(requests.request, method, url, json=body, headers=headers, timeout=20)
+        if not answer.ok:
+            raise RuntimeError(f"{method} {url}: {answer.status_code} {answer.text}")
+        return answer.json() if answer.content else None
