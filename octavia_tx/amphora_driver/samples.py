@@ -146,6 +146,10 @@ def _streams() -> Tree:
         _pool(2, "HTTPS", "LEAST_CONNECTIONS", session_persistence=SessionPersistence(type="SOURCE_IP")),
         _member(2, 2),
         _monitor(2, "TLS-HELLO"),
+        _listener(3, "TCP"),
+        _pool(3, "TCP", "ROUND_ROBIN"),
+        _member(3, 3),
+        _monitor(3, "PING"),
     )
 
 

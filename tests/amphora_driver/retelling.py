@@ -23,9 +23,11 @@ _CERTIFICATE_HEADERS: Final = {
     "X-SSL-Issuer": "%{+Q}[ssl_c_i_dn]", "X-SSL-Client-SHA1": "%{+Q}[ssl_c_sha1,hex]",
     "X-SSL-Client-Not-Before": "%{+Q}[ssl_c_notbefore]", "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }  # fmt: skip
+_PINGS: Final = [("connect", "addr", "unix@ping/socket"), ("send-lf", "%[srv_name]\n"), ("expect", "string", "UP")]
 # What doesn't depend on the load balancer.
 _GLOBAL: Final = {
-    "log stderr format raw daemon notice", "fd-hard-limit 1048576", "hard-stop-after 24h",
+    "log stderr format raw daemon notice", "log unix@alarm.sock format raw daemon notice",
+    "fd-hard-limit 1048576", "hard-stop-after 24h",
     "stats socket unix@worker.sock mode 600 level admin", "server-state-file servers.state",
 }  # fmt: skip
 _DEFAULTS: Final = {
@@ -274,6 +276,9 @@ def _check(section: Section) -> Check | None:
     if timeout is None:
         return None
     http, hello = section.has("option httpchk"), section.has("option ssl-hello-chk")
+    pings = section.has("option tcp-check")
+    if section.take("tcp-check") != (_PINGS if pings else []):
+        raise Misread("pings that aren't asked for, or the other way round")
     request = None
     match section.one("http-check send"):
         case ("meth", method, "uri", path, "ver", version, *more):
@@ -286,9 +291,9 @@ def _check(section: Section) -> Check | None:
                     raise Misread(f"a check also sends {more}")
             request = (method, path, version.removeprefix("HTTP/"), host)
     codes = section.word("http-check expect status")
-    if (http and hello) or http is (request is None) or http is (codes is None):
+    if http + hello + pings > 1 or http is (request is None) or http is (codes is None):
         raise Misread("a check of several kinds")
-    kind = "HTTP" if http else "TLS-HELLO" if hello else "TCP"
+    kind = "HTTP" if http else "TLS-HELLO" if hello else "PING" if pings else "TCP"
     return Check(type=kind, timeout=_time(timeout, "s"), request=request, codes=codes)
 
 
