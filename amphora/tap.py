@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
+from amphora import durable, openstack_settings, preamble
 from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
@@ -27,10 +28,10 @@ from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
-from amphora.settings import Address, BadSettings, Settings, parse, read
+from amphora.settings import Address, BadSettings, Parse, Settings, parse, read
 from amphora.site import site
 from octavia_tx.wire.rest import peer_name
-from octavia_tx.wire.tls import MutualTLS, Peer, Role
+from octavia_tx.wire.tls import MutualTLS
 
 LOCK: Final = "agent.lock"
 
@@ -45,7 +46,12 @@ class Options(usage.Options):
         "and authority.pem must be too. haproxy goes on serving when the agent ends; the next one takes it over."
     )
     optParameters = [
-        ["config", "c", "agent.toml", "The configuration file, TOML."],
+        [
+            "config",
+            "c",
+            "agent.toml",
+            "The configuration file, TOML; if named *.conf, as OpenStack's controllers write it.",
+        ],
         ["listen", "l", None, "Where controllers reach it, in place of the file's: tcp:PORT[:interface=ADDRESS]."],
         ["haproxy", None, None, "haproxy's program, a name or a path, in place of the file's."],
     ]
@@ -57,14 +63,18 @@ class Options(usage.Options):
         """The configuration file's."""
         return Path(self["config"])
 
+    @property
+    def _reader(self) -> Parse:
+        return openstack_settings.parse if self.path.suffix == openstack_settings.SUFFIX else parse
+
     def parse(self, text: bytes) -> Settings:
         """The settings that the file would come to with another text. Raises L{BadSettings}."""
-        return parse(text, self.path, self["listen"], self["haproxy"])
+        return self._reader(text, self.path, self["listen"], self["haproxy"])
 
     def postOptions(self) -> None:
         """Read all settings, and tell all that's bad at once."""
         try:
-            self.settings = read(self.path, self["listen"], self["haproxy"])
+            self.settings = read(self.path, self["listen"], self["haproxy"], self._reader)
         except BadSettings as e:
             raise SystemExit("The agent can't start with these settings:\n  " + "\n  ".join(e.problems)) from e
 
@@ -133,15 +143,17 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     @param parse: the settings that it would come to with another text; raises L{BadSettings}.
     @raise SystemExit: another one has its directory.
     """
+    durable.make_directory(settings.directory)
     whole = AgentService(hold(settings.directory))
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host)
     observation = Observation(reactor, ledger, heartbeats)
-    program = Program(settings.haproxy, peer_name(settings.amphora_id))
+    before = preamble.place(settings.directory, settings.preamble)
+    program = Program(settings.haproxy, peer_name(settings.amphora_id), before)
     tell_where(settings.certificates)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
-    tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
+    tls = MutualTLS(settings.credential, settings.controller, settings.least_tls)
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
