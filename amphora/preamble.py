@@ -28,7 +28,11 @@ def preamble(uid: int, gid: int, nobody: int | None) -> str:
     """
     group = [] if nobody is None else [f"gid {nobody}"]
     identity = [f"uid {uid}", f"gid {gid}"] if uid else group
-    lines = ("global", *identity, f"stats socket unix@{SOCKET} mode 600 level admin", f"server-state-file {STATES}")
+    lines = (
+        *("global", *identity, f"stats socket unix@{SOCKET} mode 600 level admin", f"server-state-file {STATES}"),
+        # Their limits of connections are for machines that may open as many files: fewer are better than none.
+        "no strict-limits",
+    )
     return "\n    ".join(lines) + "\n"
 
 
