@@ -152,11 +152,11 @@ class Master:
 
     async def statistics(self, worker: int) -> str:
         """
-        What a worker counts for its frontends and servers, as CSV.
+        What a worker counts for its frontends, backends and servers, as CSV.
 
         @raise MasterSilent: see L{ask}.
         """
-        return await self.ask(f"@!{worker} show stat -1 5 -1")
+        return await self.ask(f"@!{worker} show stat -1 7 -1")
 
     async def states(self) -> str:
         """

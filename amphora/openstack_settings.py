@@ -83,7 +83,7 @@ class _Reader:
             directory=self._value(_HAPROXY, "base_path", _path, "/var/lib/octavia") or Path(),
             amphora_id=self._value(_AGENT, "amphora_id", identifier) or "",
             listen=self._listen(listen),
-            haproxy=self._value(_HAPROXY, "haproxy_cmd", lambda v: program(haproxy or v), "haproxy") or "",
+            haproxy=self._value(_HAPROXY, "haproxy_cmd", lambda v: program(haproxy or v), "/usr/sbin/haproxy") or "",
             heartbeat=heartbeat,
             controllers=(),
             certificates=self._value(_HAPROXY, "base_cert_dir", _path, "/var/lib/octavia/certs"),

@@ -69,9 +69,11 @@ def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, .
                 if accepts and row["status"] in (OPEN, FULL, _STOPPED):
                     # One that is drained is told of for its counters' sake; its word counts for nothing by then.
                     statuses[proxy] = FULL if _is_full(row) else OPEN
-            elif accepts and is_identifier(row["svname"]):
-                key = proxy, row["svname"]
+            elif accepts:
                 pool_listeners.setdefault(proxy, listener_id)
+                if not is_identifier(row["svname"]):
+                    continue  # the pool itself, which may have no members
+                key = proxy, row["svname"]
                 status = member_status(row)
                 if status is None:
                     unchecked[key] = None
