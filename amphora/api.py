@@ -142,7 +142,7 @@ class AgentApi:
 
     async def act(self, request: IRequest, identifier: UUID, action: str) -> bytes:
         """Start, drain, stop or reload haproxy."""
-        act = _ACTIONS.get(action)
+        act = _ACTIONS.get(action.lower())
         if act is None:
             return answer(request, 400, said("Invalid Request", f"Unknown action: {action}"))
         load_balancer = self._load_balancers.find(str(identifier))

@@ -209,11 +209,19 @@ class AgentCase(TestCase):
         child.wait(10)
 
     async def call(
-        self, method: str, path: str, body: bytes = b"", fence: int | None = None, credential: Credential | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        fence: int | None = None,
+        credential: Credential | None = None,
+        kind: str | None = None,
     ) -> Answer:
         """Call the agent as a controller does."""
         tls = MutualTLS(credential or self.credential, Peer(role=Role.AMPHORA, identifier=AMPHORA))
         headers = Headers({FENCE_HEADER: [str(fence)]} if fence is not None else {})
+        if kind is not None:
+            headers.setRawHeaders("Content-Type", [kind])
         return await self.request(Agent(real, Policy(tls), 5), method, self.url(path), headers, body)
 
     async def request(

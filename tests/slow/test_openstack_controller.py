@@ -120,7 +120,7 @@ class Driving(OneAmphora):
         self.assertEqual(self.haproxies(), [])
         await self.do("start")
         self.assertTrue(await self.serves())
-        await self.do("act", "stop", LB)
+        await self.do("act", "STOP", LB)
         await self.do("reload")
         self.assertTrue(await self.serves())
         before = self.master()
