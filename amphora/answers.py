@@ -17,6 +17,10 @@ from amphora.certificates import AbsentFile, BadName, NoMemory
 from amphora.fence import StaleFence
 from amphora.haproxy import StartFailed
 from amphora.load_balancer import Absent, Invalid
+from amphora.namespace import CommandFailed
+from amphora.network import AlreadyPlugged, NetworkFailed, NoSuchAddress, VipFailed
+from amphora.plugging import InvalidPlug, InvalidPort, InvalidVip, InvalidVrrp
+from amphora.plumbing import NoInterface, OwnInterface
 from amphora.runner import ReloadRefused
 from amphora.settings import BadSettings
 from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
@@ -27,6 +31,17 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Invalid, 400, "Invalid request"),
     (BadSettings, 400, "Invalid request"),
     (BadName, 400, "Filename has wrong format"),
+    (InvalidVip, 400, "Invalid VIP"),
+    (InvalidVrrp, 400, "Invalid VRRP Address"),
+    (InvalidPort, 400, "Invalid network port"),
+    (InvalidPlug, 400, "Invalid interface"),
+    (OwnInterface, 400, "The agent's own interface"),
+    (NoInterface, 404, "Interface not found"),
+    (NoSuchAddress, 404, "Error interface not found for IP address"),
+    (AlreadyPlugged, 409, "Interface already exists"),
+    (VipFailed, 500, "Error plugging VIP"),
+    (NetworkFailed, 500, "Error plugging network"),
+    (CommandFailed, 500, "Error in the network"),
     (StaleFence, 409, "Stale fence"),
     (StartFailed, 500, "Error starting haproxy"),
     (ReloadRefused, 500, "Error reloading haproxy"),

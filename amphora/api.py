@@ -33,9 +33,11 @@ class AgentApi:
         haproxy: str,
         load_balancers: LoadBalancers,
         renew: Callable[[bytes], Awaitable[None]],
+        traffic: Callable[[], Awaitable[dict[str, Any]]],
     ) -> None:
         self._reactor = reactor
         self._renew = renew
+        self._traffic = traffic
         self._amphora_id = amphora_id
         self._haproxy = haproxy
         self._load_balancers = load_balancers
@@ -72,6 +74,7 @@ class AgentApi:
         version = await system.haproxy_version(self._reactor, self._haproxy)
         all_of = self._load_balancers.all()
         ours = {
+            "networks": await self._traffic(),
             "haproxy_count": sum(lb.life.serves() for lb in all_of),
             "listeners": sorted(i for lb in all_of for i in lb.listeners()),
         }

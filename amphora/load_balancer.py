@@ -7,10 +7,8 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from amphora import durable, ports
 from amphora.certificates import Certificates
@@ -24,6 +22,7 @@ from amphora.process import epoch, identify
 from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
 from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
+from amphora.turns import Turns
 
 DRAINED: Final = "drained"  # a file that is there while haproxy shall only finish what it has
 _machine: Final = build()
@@ -64,8 +63,6 @@ class LoadBalancer:
     @ivar certificates: what haproxy speaks TLS by, from its next L{reload} on; to be changed L{alone}.
     """
 
-    log = Logger()
-
     def __init__(
         self,
         reactor: Any,
@@ -82,7 +79,7 @@ class LoadBalancer:
         self._program = program
         self._fences = fences
         self._observer = observer
-        self._lock = DeferredLock()
+        self._turns = Turns(self.identifier)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
@@ -221,18 +218,7 @@ class LoadBalancer:
                 self._fences.check(self.identifier, fence)
             return await change()
 
-        done: Deferred[T] = Deferred()
-        work: Deferred[T] = self._lock.run(lambda: Deferred.fromCoroutine(guarded()))
-
-        def tell(result: Any) -> None:
-            if not done.called:
-                done.callback(result)
-            elif isinstance(result, Failure):
-                self.log.failure("a change of {identifier} that nobody waits for", result, identifier=self.identifier)
-
-        # Whoever waits may go; the change is made to its end.
-        work.addBoth(tell)
-        return done
+        return self._turns.take(guarded)
 
     async def _upload(self, text: bytes) -> str:
         is_new = not self._directory.exists()
@@ -326,7 +312,8 @@ class LoadBalancer:
 
     def _foresee(self) -> None:
         """@raise ReloadRefused: another program holds what is to be bound in addition to what is."""
-        if self.life.serves():
+        # In a namespace for traffic alone there's no other program.
+        if self.life.serves() and not self._program.prefix:
             now, wanted = self._loaded.text() or "", self.text().decode(errors="replace")
             if found := ports.obstacles(ports.bound(wanted) - ports.bound(now)):
                 raise ReloadRefused("\n".join(found))

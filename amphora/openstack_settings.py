@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from twisted.internet.ssl import TLSVersion
 
+from amphora.network_settings import NetworkSettings, topology
 from amphora.preamble import preamble
 from amphora.settings import (
     Address,
@@ -35,6 +36,7 @@ SUFFIX: Final = ".conf"
 _AGENT: Final = "amphora_agent"
 _HAPROXY: Final = "haproxy_amphora"
 _HEALTH: Final = "health_manager"
+NAMESPACE: Final = "amphora-haproxy"  # where traffic flows in their image; without root there's none
 # What is spoken at least, where their setting names it: nothing before 1.2, whatever it says.
 _TLS: Final[dict[str, TLSVersion]] = {
     "SSLv3": TLSVersion.TLSv1_2,
@@ -91,6 +93,10 @@ class _Reader:
             controller=Peer(role=None),
             least_tls=self._value(_AGENT, "agent_tls_protocol", _tls, "TLSv1.2") or TLSVersion.TLSv1_2,
             preamble=preamble(os.geteuid(), os.getegid(), _nobody()),
+            network=NetworkSettings(
+                namespace=None if os.geteuid() else NAMESPACE,
+                topology=self._value("controller_worker", "loadbalancer_topology", topology, "SINGLE") or "",
+            ),
         )
         if self._problems:
             raise BadSettings(tuple(self._problems))

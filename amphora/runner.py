@@ -74,15 +74,18 @@ class Program:
     @ivar path: the program's.
     @ivar peer: its own name among haproxy's peers.
     @ivar preamble: a file that it reads before each configuration.
+    @ivar prefix: what goes before it on a command line, to have it run where traffic flows.
     """
 
     path: str
     peer: str
     preamble: Path | None = None
+    prefix: tuple[str, ...] = ()
 
     def check(self, configuration: Path) -> tuple[str, ...]:
         """The command line that only checks a configuration."""
-        return (self.path, "-c", "-C", str(configuration.parent), *self._files(configuration), "-L", self.peer)
+        where = ("-C", str(configuration.parent))
+        return (*self.prefix, self.path, "-c", *where, *self._files(configuration), "-L", self.peer)
 
     def serve(self, directory: Path) -> tuple[str, ...]:
         """
@@ -92,7 +95,8 @@ class Program:
         C{-db}: whatever the configuration says of daemons, it stays the process that we started.
         """
         listening = ("-C", str(directory), "-S", f"unix@{SOCKET},mode,600", "-p", str(directory / PID_FILE))
-        return (self.path, "-W", "-db", *listening, *self._files(directory / CONFIGURATION), "-L", self.peer)
+        served = self._files(directory / CONFIGURATION)
+        return (*self.prefix, self.path, "-W", "-db", *listening, *served, "-L", self.peer)
 
     def _files(self, configuration: Path) -> Iterator[str]:
         for path in (self.preamble, configuration):

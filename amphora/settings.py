@@ -17,16 +17,19 @@ from attrs import field, frozen
 from OpenSSL import SSL, crypto
 from twisted.internet.ssl import TLSVersion
 
+from amphora import network_settings
 from amphora.certificates import in_memory
+from amphora.network_settings import NetworkSettings
 from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
 KNOWN: Final = {
-    "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates"),
+    "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates", "network"),
     "heartbeat": ("receivers", "key", "interval", "envelope"),
     "controllers": ("urls",),
     "certificates": ("directory",),
+    "network": network_settings.KNOWN,
 }
 _LISTEN: Final = re.compile(r"tcp:(?:port=)?(\d+)(?::interface=(\S+))?").fullmatch
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
@@ -95,6 +98,7 @@ class Settings:
     controller: Peer = Peer(role=Role.CONTROLLER)
     least_tls: TLSVersion = TLSVersion.TLSv1_2
     preamble: str = ""
+    network: NetworkSettings = NetworkSettings()
 
 
 def read(path: Path, listen: str | None = None, haproxy: str | None = None, reader: Parse | None = None) -> Settings:
@@ -152,6 +156,7 @@ class _Reader:
             controllers=self._value("controllers", "urls", _urls, []) or (),
             certificates=self._certificates(),
             credential=self._credential(),
+            network=self._network(),
         )
         if self._problems:
             raise BadSettings(tuple(self._problems))
@@ -181,6 +186,12 @@ class _Reader:
                 for name in table
                 if name not in known
             ]
+
+    def _network(self) -> NetworkSettings:
+        return NetworkSettings(
+            namespace=self._value("network", "namespace", network_settings.namespace, "") or None,
+            topology=self._value("network", "topology", network_settings.topology, "SINGLE") or "",
+        )
 
     def _certificates(self) -> Path | None:
         if "certificates" in self._document:

@@ -23,6 +23,8 @@ from amphora.certificates import tell_where
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
 from amphora.ledger import Ledger
+from amphora.network import Network
+from amphora.network_api import NetworkApi
 from amphora.observer import Observation
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
@@ -150,15 +152,16 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host)
     observation = Observation(reactor, ledger, heartbeats)
     before = preamble.place(settings.directory, settings.preamble)
-    program = Program(settings.haproxy, peer_name(settings.amphora_id), before)
+    network = Network(reactor, settings.network, settings.directory)
+    program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
     tls = MutualTLS(settings.credential, settings.controller, settings.least_tls)
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
-    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api,)).resource()))
-    parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
+    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic)
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, NetworkApi(network))).resource()))
+    parts = (network, Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole
