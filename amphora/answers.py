@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from amphora.certificates import AbsentFile, BadName, NoMemory
 from amphora.fence import StaleFence
 from amphora.haproxy import StartFailed
+from amphora.keepalived import KeepalivedFailed
 from amphora.load_balancer import Absent, Invalid
 from amphora.namespace import CommandFailed
 from amphora.network import AlreadyPlugged, NetworkFailed, NoSuchAddress, VipFailed
@@ -45,6 +46,7 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (StaleFence, 409, "Stale fence"),
     (StartFailed, 500, "Error starting haproxy"),
     (ReloadRefused, 500, "Error reloading haproxy"),
+    (KeepalivedFailed, 500, "keepalived doesn't run"),
     (NoMemory, 500, "Certificates can't be kept"),
     (CancelledError, 503, "The agent is ending"),
     (OSError, 500, "The agent can't read or write its files"),
@@ -72,7 +74,8 @@ def application(parts: Iterable[Part]) -> Klein:
     app = Klein()
     for part in parts:
         for method, path, answer in part.routes():
-            app.route(path, methods=[method])(answer)
+            # Else Klein goes by the methods' names, and two parts may have one of the same.
+            app.route(path, methods=[method], endpoint=f"{method} {path}")(answer)
     app.handle_errors(Absent)(_absent)
     app.handle_errors(AbsentFile)(_absent_file)
     app.handle_errors(HTTPException)(_refused)

@@ -9,10 +9,12 @@ from uuid import UUID
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
-from amphora import system
+from amphora import commands, system
 from amphora.answers import Malformed, Route, answer, fence, logged, said
 from amphora.load_balancer import LoadBalancer, checksum
 from amphora.registry import LoadBalancers
+from amphora.udp_listeners import UdpListeners
+from amphora.vrrp import Vrrp
 from octavia_tx.wire.rest import API_VERSION
 
 _ACTIONS: Final[dict[str, Callable[[LoadBalancer, int | None], Deferred[Any]]]] = {
@@ -34,6 +36,8 @@ class AgentApi:
         load_balancers: LoadBalancers,
         renew: Callable[[bytes], Awaitable[None]],
         traffic: Callable[[], Awaitable[dict[str, Any]]],
+        vrrp: Vrrp,
+        udp_listeners: UdpListeners,
     ) -> None:
         self._reactor = reactor
         self._renew = renew
@@ -41,6 +45,8 @@ class AgentApi:
         self._amphora_id = amphora_id
         self._haproxy = haproxy
         self._load_balancers = load_balancers
+        self._vrrp = vrrp
+        self._udp_listeners = udp_listeners
 
     def routes(self) -> Iterable[Route]:
         """See L{Part<amphora.answers.Part>}."""
@@ -67,18 +73,20 @@ class AgentApi:
 
     async def info(self, request: IRequest) -> bytes:
         """Which programs run here."""
-        return answer(request, 200, system.info(await system.haproxy_version(self._reactor, self._haproxy)))
+        return answer(request, 200, await system.info(self._reactor, self._haproxy))
 
     async def details(self, request: IRequest) -> bytes:
         """The same, and how the machine does."""
-        version = await system.haproxy_version(self._reactor, self._haproxy)
+        info = await system.info(self._reactor, self._haproxy)
         all_of = self._load_balancers.all()
+        others = {each["uuid"] for each in self._udp_listeners.listed()}
         ours = {
             "networks": await self._traffic(),
             "haproxy_count": sum(lb.life.serves() for lb in all_of),
-            "listeners": sorted(i for lb in all_of for i in lb.listeners()),
+            "lvs_listener_process_count": self._udp_listeners.running(),
+            "listeners": sorted(others.union(*(lb.listeners() for lb in all_of))),
         }
-        return answer(request, 200, system.info(version) | system.figures() | ours)
+        return answer(request, 200, info | system.figures() | self._vrrp.topology() | ours)
 
     def listeners(self, request: IRequest) -> bytes:
         """Which listeners there are, and whether they are served."""
@@ -87,7 +95,7 @@ class AgentApi:
             for lb in self._load_balancers.all()
             for listener, kind in lb.listeners().items()
         ]
-        return answer(request, 200, found)
+        return answer(request, 200, found + self._udp_listeners.listed())
 
     async def upload(self, request: IRequest, amphora: UUID, identifier: UUID) -> bytes:
         """Put a configuration in place."""
@@ -144,7 +152,9 @@ class AgentApi:
         return answer(request, 200, {"message": "OK"})
 
     async def act(self, request: IRequest, identifier: UUID, action: str) -> bytes:
-        """Start, drain, stop or reload haproxy."""
+        """Start, drain, stop or reload haproxy, or a UDP listener's keepalived."""
+        if (udp := self._udp_listeners.find(str(identifier))) is not None:
+            return await commands.act(request, udp, action)
         act = _ACTIONS.get(action.lower())
         if act is None:
             return answer(request, 400, said("Invalid Request", f"Unknown action: {action}"))
@@ -154,7 +164,9 @@ class AgentApi:
         return answer(request, 202, said("OK", f"{action} of {identifier} done") | connections)
 
     async def remove(self, request: IRequest, identifier: UUID) -> bytes:
-        """Forget a load balancer."""
+        """Forget a load balancer, or a UDP listener."""
+        if (udp := self._udp_listeners.find(str(identifier))) is not None:
+            return await commands.remove(request, udp)
         await logged(request, self._load_balancers.place(str(identifier)).remove(fence(request)))
         return answer(request, 200, {"message": "OK"})
 

@@ -1,4 +1,4 @@
-"""The life of one load balancer's haproxy, as a state machine."""
+"""The life of one load balancer's haproxy, as a state machine. keepalived has the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAST_DELAY: Final = 30.0
 
 
 class StartFailed(Exception):
-    """haproxy ended before it served, and says why."""
+    """The program ended before it served, and says why."""
 
 
 class HaproxyLife(TypingProtocol):
@@ -76,12 +76,16 @@ class Core:
     What the machine works with.
 
     @ivar name: whose haproxy this is, for the log.
+    @ivar program: what it is, should it be another than haproxy.
+    @ivar patience: seconds until it must have ended when it's told to.
     @ivar attempts: how often it ended early, one after another.
     """
 
     name: str
     clock: IReactorTime
     runner: Runner
+    program: str = "haproxy"
+    patience: float = TERM_LIMIT
     running: Running | None = None
     attempts: int = 0
     since: float = 0.0
@@ -159,7 +163,7 @@ def _start_then(life: HaproxyLife, core: Core) -> Deferred[None]:
 def _logged(core: Core, work: Deferred[None]) -> Deferred[None]:
     """Background work that nobody waits for: cancelled is expected, all else is told."""
     work.addErrback(lambda f: f.trap(CancelledError) and None)
-    return work.addErrback(lambda f: core.log.failure("haproxy of {name}", f, name=core.name))
+    return work.addErrback(lambda f: core.log.failure("{program} of {name}", f, program=core.program, name=core.name))
 
 
 def _spawn(life: HaproxyLife, core: Core) -> None:
@@ -169,7 +173,7 @@ def _spawn(life: HaproxyLife, core: Core) -> None:
         core.running = core.runner.spawn(life._ended)
     except OSError as e:
         # Told like a process that ended at once, but only after this transition.
-        core.set_timer(0, lambda sentence=f"haproxy can't be run: {e}.": life._ended(sentence))  # type: ignore[misc]
+        core.set_timer(0, lambda sentence=f"{core.program} can't be run: {e}.": life._ended(sentence))  # type: ignore[misc]
         return
     core.set_timer(START_LIMIT, lambda: core.signal(signal.SIGKILL))
     core.work = core.running.ready()
@@ -205,17 +209,21 @@ def _lost(life: HaproxyLife, core: Core, said: str) -> None:
     core.attempts = 1 if core.clock.seconds() - core.since >= SETTLED else core.attempts + 1
     delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(core.attempts - 1, 16))
     core.log.error(
-        "haproxy of {name} ended; it is started again in {delay} s: {said}", name=core.name, delay=delay, said=said
+        "{program} of {name} ended; it is started again in {delay} s: {said}",
+        program=core.program,
+        name=core.name,
+        delay=delay,
+        said=said,
     )
     core.set_timer(delay, life._restart)
-    core.tell(Failure(StartFailed(said or "haproxy ended without a word.")))
+    core.tell(Failure(StartFailed(said or f"{core.program} ended without a word.")))
 
 
 def _terminate(_life: HaproxyLife, core: Core) -> Deferred[None]:
     core.give_up_work()
     core.tell(Failure(StartFailed("It was stopped meanwhile.")))
     core.signal(signal.SIGTERM)
-    core.set_timer(TERM_LIMIT, lambda: core.signal(signal.SIGKILL))
+    core.set_timer(core.patience, lambda: core.signal(signal.SIGKILL))
     return core.wait()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from itertools import cycle, islice
 from typing import Any, Final, Protocol
@@ -93,16 +94,26 @@ class Heartbeats(Service):
     Sends them while it runs.
 
     @param interface: the address from which they are sent; empty: the system chooses.
+    @param silent: whether the amphora shall count as dead now.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, settings: Heartbeat, seal: Sealer, ledger: Ledger, interface: str = "") -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        settings: Heartbeat,
+        seal: Sealer,
+        ledger: Ledger,
+        interface: str = "",
+        silent: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._reactor = reactor
         self._settings = settings
         self._sealer = seal
         self._ledger = ledger
         self._interface = interface
+        self._silent = silent
         self._turns = cycle(settings.receivers)
         self._ports: dict[int, Any] = {}
         self._said: object = None
@@ -162,6 +173,8 @@ class Heartbeats(Service):
             self._tell(self._settings.receivers if self._sealer.repeatable else (next(self._turns),))
 
     def _tell(self, receivers: tuple[Address, ...]) -> None:
+        if self._silent():
+            return
         try:
             report = self._ledger.report()
             self._said = statuses(report)

@@ -34,7 +34,7 @@ class Absent(Exception):
 
 
 class Invalid(Exception):
-    """haproxy doesn't accept the configuration; the text is its own message."""
+    """haproxy, or keepalived, doesn't accept the configuration; the text is its own message."""
 
 
 def checksum(text: bytes) -> str:
@@ -79,7 +79,7 @@ class LoadBalancer:
         self._program = program
         self._fences = fences
         self._observer = observer
-        self._turns = Turns(self.identifier)
+        self._turns = Turns(f"load balancer {self.identifier}")
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)

@@ -81,6 +81,7 @@ class _Reader:
             interval=self._value(_HEALTH, "heartbeat_interval", _interval, "10") or 10.0,
             envelope="openstack",
         )
+        pem = self._value(_AGENT, "agent_server_cert", _path, "/etc/octavia/certs/server.pem")
         settings = Settings(
             directory=self._value(_HAPROXY, "base_path", _path, "/var/lib/octavia") or Path(),
             amphora_id=self._value(_AGENT, "amphora_id", identifier) or "",
@@ -89,7 +90,8 @@ class _Reader:
             heartbeat=heartbeat,
             controllers=(),
             certificates=self._value(_HAPROXY, "base_cert_dir", _path, "/var/lib/octavia/certs"),
-            credential=self._credential(),
+            credential=self._credential(pem),
+            credential_path=pem,
             controller=Peer(role=None),
             least_tls=self._value(_AGENT, "agent_tls_protocol", _tls, "TLSv1.2") or TLSVersion.TLSv1_2,
             preamble=preamble(os.geteuid(), os.getegid(), _nobody()),
@@ -122,8 +124,7 @@ class _Reader:
         host = self._value(_HAPROXY, "bind_host", lambda v: str(ip_address(v)), "::")
         return Address(host or "", self._value(_HAPROXY, "bind_port", _port, "9443") or 0)
 
-    def _credential(self) -> Credential:
-        pem = self._value(_AGENT, "agent_server_cert", _path, "/etc/octavia/certs/server.pem")
+    def _credential(self, pem: Path | None) -> Credential:
         authority = self._value(_AGENT, "agent_server_ca", _path, "/etc/octavia/certs/client_ca.pem")
         if pem is not None and authority is not None:
             try:

@@ -62,6 +62,15 @@ def in_directory(directory: Path) -> Iterator[Identity]:
                 yield found
 
 
+def told(word: str) -> Iterator[Identity]:
+    """All processes in whose command line that word stands."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if os.fsencode(word) in words and (found := identify(int(pid))):
+                yield found
+
+
 def epoch(identity: Identity) -> str:
     """A short word that names this run among all of this machine's, also those after its next boot."""
     return f"{_BOOT.read_text()[:8]}-{identity.pid}-{identity.started}"

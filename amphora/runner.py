@@ -138,10 +138,10 @@ class HaproxyRunner:
 
 
 class Log:
-    """What haproxy says, in a file, so that it can go on talking when the agent is gone."""
+    """What a program says, in a file, so that it can go on talking when the agent is gone."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / LOG
+    def __init__(self, directory: Path, name: str = LOG) -> None:
+        self.path = directory / name
         self._directory = directory
         self._mark = 0
 
@@ -163,7 +163,7 @@ class Log:
         return readable(said.decode(errors="replace"), self._directory)
 
     def shorten(self) -> None:
-        """Begin anew where it has become too long. haproxy appends, so that it goes on from there."""
+        """Begin anew where it has become too long. The program appends, so that it goes on from there."""
         try:
             if self.path.stat().st_size > LOG_LIMIT:
                 os.truncate(self.path, 0)

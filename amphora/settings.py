@@ -24,6 +24,7 @@ from octavia_tx.wire.rest import certificates_directories
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
 ENVELOPES: Final = ("octavia-tx", "openstack")
+CREDENTIAL: Final = "agent.pem"  # the agent's certificate and private key
 KNOWN: Final = {
     "": ("amphora_id", "listen", "haproxy", "heartbeat", "controllers", "certificates", "network"),
     "heartbeat": ("receivers", "key", "interval", "envelope"),
@@ -82,6 +83,7 @@ class Settings:
     @ivar haproxy: path of the program.
     @ivar controllers: URLs of those whom it asks for its configuration.
     @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
+    @ivar credential_path: of the file with the agent's certificate and key; C{None}: L{CREDENTIAL} in its directory.
     @ivar controller: who may command it.
     @ivar least_tls: what controllers must speak at least.
     @ivar preamble: what haproxy reads before each configuration.
@@ -95,6 +97,7 @@ class Settings:
     controllers: tuple[str, ...]
     certificates: Path | None
     credential: Credential
+    credential_path: Path | None = None
     controller: Peer = Peer(role=Role.CONTROLLER)
     least_tls: TLSVersion = TLSVersion.TLSv1_2
     preamble: str = ""
@@ -203,7 +206,7 @@ class _Reader:
         return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
-        pem, authority = (self._path.parent / name for name in ("agent.pem", "authority.pem"))
+        pem, authority = (self._path.parent / name for name in (CREDENTIAL, "authority.pem"))
         try:
             return credential(pem, authority)
         except BadSettings as e:

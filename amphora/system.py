@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.utils import getProcessOutput
+from twisted.internet.utils import getProcessOutputAndValue
 
+from amphora.keepalived import find
 from octavia_tx.wire.rest import API_VERSION
 
+_VERSION: Final = re.compile(r"^(?:HAProxy version |HA-Proxy version |\w+ v)(\d+(?:\.\d+)*)", re.MULTILINE).search
 _PROC: Final = Path("/proc")
 _MEMORY: Final = {
     "total": "MemTotal",
@@ -23,22 +26,24 @@ _MEMORY: Final = {
 }
 
 
-async def haproxy_version(reactor: Any, program: str) -> str:
-    """The version of haproxy, like C{2.6.12}; empty where it doesn't say."""
-    said: bytes = await getProcessOutput(program, ["-v"], env=dict(os.environ), reactor=reactor)
-    words = said.decode(errors="replace").split()
-    return words[words.index("version") + 1].split("-")[0] if "version" in words[:-1] else ""
-
-
-def info(version: str) -> dict[str, str]:
-    """What C{/1.0/info} tells."""
+async def info(reactor: Any, haproxy: str) -> dict[str, str]:
+    """What C{/1.0/info} tells. Versions are empty of programs that aren't there, or can't run here."""
     return {
         "hostname": socket.gethostname(),
-        "haproxy_version": version,
+        "haproxy_version": await _version(reactor, haproxy, "-v"),
         "api_version": API_VERSION,
-        "keepalived_version": "",
-        "ipvsadm_version": "",
+        "keepalived_version": await _version(reactor, find("keepalived"), "--version"),
+        "ipvsadm_version": await _version(reactor, find("ipvsadm"), "--version"),
     }
+
+
+async def _version(reactor: Any, program: str | None, option: str) -> str:
+    """A program's version, like C{2.6.12}; empty where it doesn't say."""
+    if program is None:
+        return ""
+    out, err, _code = await getProcessOutputAndValue(program, [option], env=dict(os.environ), reactor=reactor)
+    found = _VERSION((out + err).decode(errors="replace"))
+    return found[1] if found else ""
 
 
 def figures() -> dict[str, Any]:
@@ -52,8 +57,6 @@ def figures() -> dict[str, Any]:
         "disk": _disk(),
         "load": (_PROC / "loadavg").read_text().split()[:3],
         "active_tuned_profiles": "",
-        "topology": "SINGLE",
-        "topology_status": "OK",
     }
 
 

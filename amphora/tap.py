@@ -20,8 +20,10 @@ from amphora import durable, openstack_settings, preamble
 from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
+from amphora.credential import OwnCertificate
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
+from amphora.keepalived import Keepalived, find
 from amphora.ledger import Ledger
 from amphora.network import Network
 from amphora.network_api import NetworkApi
@@ -30,8 +32,11 @@ from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
-from amphora.settings import Address, BadSettings, Parse, Settings, parse, read
+from amphora.settings import CREDENTIAL, Address, BadSettings, Parse, Settings, parse, read
 from amphora.site import site
+from amphora.supervision import Keepaliveds
+from amphora.udp_listeners import UdpListeners
+from amphora.vrrp import Vrrp
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS
 
@@ -149,19 +154,36 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     whole = AgentService(hold(settings.directory))
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
-    heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host)
+    network = Network(reactor, settings.network, settings.directory)
+    pair, udp = _keepaliveds(reactor, settings.directory, network.prefix)
+    vrrp = Vrrp(pair.place("vrrp"))
+    heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host, vrrp.is_down)
     observation = Observation(reactor, ledger, heartbeats)
     before = preamble.place(settings.directory, settings.preamble)
-    network = Network(reactor, settings.network, settings.directory)
     program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
     tls = MutualTLS(settings.credential, settings.controller, settings.least_tls)
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
-    api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api, NetworkApi(network))).resource()))
-    parts = (network, Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
+    others = UdpListeners(udp)
+    api = AgentApi(
+        reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic, vrrp, others
+    )
+    pem = settings.credential_path or settings.directory / CREDENTIAL
+    own = OwnCertificate(reactor, pem, settings.amphora_id, settings.credential, tls.renew)
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, own, NetworkApi(network), vrrp, others)).resource()))
+    listening = Listening(reactor, settings.listen, https)
+    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole
+
+
+def _keepaliveds(reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) -> tuple[Keepaliveds, Keepaliveds]:
+    """For the VIP of a pair, and for listeners of UDP. The prefix leads to where their traffic is."""
+    path = find("keepalived")
+    return (
+        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp", prefix)),
+        Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check", prefix)),
+    )

@@ -19,6 +19,7 @@ Seconds = NewType("Seconds", float)
 Count = NewType("Count", int)
 Bytes = NewType("Bytes", int)
 Limit = NewType("Limit", int)
+Share = NewType("Share", float)
 Tcp = NewType("Tcp", Listen)
 Udp = NewType("Udp", Listen)
 Receivers = NewType("Receivers", tuple[str, ...])
@@ -207,6 +208,7 @@ class ControllerSettings:
     @ivar drain: seconds for which a replaced amphora may finish its connections.
     @ivar give_up_after: seconds of failures until a load balancer is shown as C{ERROR}; it is still retried.
     @ivar history: seconds for which it is remembered how objects' statuses changed.
+    @ivar certificate_renewal: the share of its validity that an amphora's certificate has left when it is renewed.
     """
 
     lease: Seconds = Seconds(4.0)
@@ -215,6 +217,7 @@ class ControllerSettings:
     drain: Seconds = Seconds(60.0)
     give_up_after: Seconds = Seconds(300.0)
     history: Seconds = Seconds(604800.0)
+    certificate_renewal: Share = Share(0.33)
 
 
 @frozen(kw_only=True)

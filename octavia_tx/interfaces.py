@@ -12,6 +12,7 @@ L{CloudError<octavia_tx.errors.CloudError>} for a failure that may pass; it is t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from zope.interface import Attribute, Interface
@@ -148,6 +149,14 @@ class IAmphoraDriver(Interface):
         @raise ConfigurationRejected: the agent can't go by it; what it has stays.
         """
 
+    def renew_certificate(amphora: Amphora, credential: Credential) -> Awaitable[None]:
+        """
+        Have the agent be known by this credential on new connections from now on, also after its next start. What is
+        served isn't touched, nor are connections that stand.
+
+        @raise ConfigurationRejected: it isn't one by which this amphora could be known; what it has stays.
+        """
+
     def withdraw(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[None]:
         """
         Make the amphora forget the load balancer. One that doesn't serve it: no error.
@@ -221,6 +230,9 @@ class ICertificateAuthority(Interface):
 
         @param identifier: the amphora's id, or a name of the controller's host.
         """
+
+    def validity() -> timedelta:
+        """For how long a credential is valid that is issued now."""
 
 
 class IProviderDriver(Interface):

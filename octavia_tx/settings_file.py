@@ -210,6 +210,7 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Limit: _number(int, "a whole number from 0, or -1 for any", 2_000_000_000, -1),
     config.Bytes: _number(int, f"bytes, from 1 to {_LARGEST}", _LARGEST),
     config.Seconds: _number(float, "seconds, above 0", 1e9),
+    config.Share: _number(float, "a share, from 0.01 to 0.8", 0.8, 0.01),
     config.Tcp: _listen("tcp"),
     config.Udp: _listen("udp"),
     config.Receivers: _receivers,

@@ -25,6 +25,7 @@ from octavia_tx.tracing import RequestIds
 from octavia_tx.wire.rest import (
     AGENT_PORT,
     CONFIG_PATH,
+    CREDENTIAL_PATH,
     FENCE_HEADER,
     INFO_PATH,
     REQUEST_ID_HEADER,
@@ -142,6 +143,14 @@ class AgentClient:
         @raise ConfigurationRejected: the agent can't go by it.
         """
         await self._call(amphora, "PUT", CONFIG_PATH, {400: ConfigurationRejected}, body=text.encode())
+
+    async def renew_certificate(self, amphora: Amphora, pem: bytes) -> None:
+        """
+        Send the agent its own certificate and key.
+
+        @raise ConfigurationRejected: the agent can't be known by it.
+        """
+        await self._call(amphora, "PUT", CREDENTIAL_PATH, {400: ConfigurationRejected}, body=pem)
 
     async def remove(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """Stop haproxy and forget the load balancer, if there is one."""

@@ -87,6 +87,10 @@ class HaproxyDriver:
         """See L{IAmphoraDriver.configure}."""
         await self._client.configure(amphora, text)
 
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        """See L{IAmphoraDriver.renew_certificate}."""
+        await self._client.renew_certificate(amphora, credential.pem)
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         await self._client.remove(amphora, load_balancer_id, fence)

@@ -14,6 +14,7 @@ from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
+from octavia_tx.wire.tls import Credential
 
 Render = Callable[[Tree, str], str]
 
@@ -35,6 +36,9 @@ class NoopDriver:
 
     async def configure(self, amphora: Amphora, text: str) -> None:
         """See L{IAmphoraDriver.configure}."""
+
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        """See L{IAmphoraDriver.renew_certificate}."""
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -52,16 +52,20 @@ class Authority:
 
     @ivar authority: its certificate, PEM.
     @ivar heartbeat_key: the master key of heartbeats, 32 bytes. Secret.
+    @ivar lifetime: of credentials.
     """
 
     authority: bytes
     heartbeat_key: bytes = field(repr=False)
+    lifetime: timedelta
     _certificate: x509.Certificate = field(repr=False)
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
     _seconds: Callable[[], float] = field(repr=False)
 
     @classmethod
-    def load_or_create(cls, directory: Path, *, seconds: Callable[[], float] = time.time) -> Authority:
+    def load_or_create(
+        cls, directory: Path, *, seconds: Callable[[], float] = time.time, lifetime: timedelta = CREDENTIAL_LIFETIME
+    ) -> Authority:
         """
         The authority of a directory, made now where there's none yet.
 
@@ -84,10 +88,15 @@ class Authority:
         return cls(
             authority=certificate.public_bytes(Encoding.PEM),
             heartbeat_key=heartbeat_key,
+            lifetime=lifetime,
             certificate=certificate,
             key=key,
             seconds=seconds,
         )
+
+    def validity(self) -> timedelta:
+        """See L{ICertificateAuthority.validity}."""
+        return min(self.lifetime, self._certificate.not_valid_after_utc - _now(self._seconds))
 
     def issue(self, role: Role, identifier: str) -> Credential:
         """See L{ICertificateAuthority.issue}."""
@@ -101,7 +110,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - CLOCK_SKEW)
-            .not_valid_after(min(now + CREDENTIAL_LIFETIME, self._certificate.not_valid_after_utc))
+            .not_valid_after(now + self.validity())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True), critical=True)
             .add_extension(

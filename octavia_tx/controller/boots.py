@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from attrs import frozen
@@ -14,19 +14,28 @@ import octavia_tx
 from octavia_tx.interfaces import ICertificateAuthority
 from octavia_tx.model.amphora import Boot
 from octavia_tx.wire.keys import amphora_key
-from octavia_tx.wire.tls import Role
+from octavia_tx.wire.tls import Credential, Role
 
 _TEMPLATE = "agent/agent.toml.j2"
 
 
 @frozen(kw_only=True)
-class Material:
+class Issued:
     """
-    A L{Boot} and what is worth recording of it.
+    A credential and what is worth recording of it.
 
-    @ivar serial: of the certificate in it, in lower-case hexadecimal.
+    @ivar serial: of its certificate, in lower-case hexadecimal.
     @ivar expires: the end of the certificate's validity.
     """
+
+    credential: Credential
+    serial: str
+    expires: datetime
+
+
+@frozen(kw_only=True)
+class Material:
+    """A L{Boot}, and what is worth recording of it: see L{Issued}."""
 
     boot: Boot
     serial: str
@@ -79,18 +88,25 @@ class BootMaterial:
 
     def make(self, amphora_id: str) -> Material:
         """Everything for this amphora, with a new certificate each time."""
-        credential = self._authority.issue(Role.AMPHORA, amphora_id)
-        certificate = x509.load_pem_x509_certificate(credential.pem)
+        issued = self.issue(amphora_id)
         files = {
             "agent.toml": self.settings(amphora_id).encode(),
-            "agent.pem": credential.pem,
-            "authority.pem": credential.authority,
+            "agent.pem": issued.credential.pem,
+            "authority.pem": issued.credential.authority,
         }
-        return Material(
-            boot=Boot(amphora_id=amphora_id, files=files),
-            serial=format(certificate.serial_number, "x"),
-            expires=certificate.not_valid_after_utc,
-        )
+        boot = Boot(amphora_id=amphora_id, files=files)
+        return Material(boot=boot, serial=issued.serial, expires=issued.expires)
+
+    def issue(self, amphora_id: str) -> Issued:
+        """A new certificate for this amphora."""
+        credential = self._authority.issue(Role.AMPHORA, amphora_id)
+        certificate = x509.load_pem_x509_certificate(credential.pem)
+        serial, expires = format(certificate.serial_number, "x"), certificate.not_valid_after_utc
+        return Issued(credential=credential, serial=serial, expires=expires)
+
+    def validity(self) -> timedelta:
+        """For how long a certificate is valid that is issued now."""
+        return self._authority.validity()
 
     def settings(self, amphora_id: str) -> str:
         """The agent's configuration file, as it should be now. Secret: it holds the heartbeat key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from octavia_tx.controller import renewal
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.work import Work
 from octavia_tx.db import amphorae, load_balancers
@@ -37,6 +38,7 @@ async def gather(work: Work) -> Situation | None:
         by_amphorae=work.means.providers.enabled(load_balancer.provider).amphorae,
         amphorae=found,
         gone=await _gone(work, found) if doubted else frozenset(),
+        expiring=renewal.due(work.means, found),
         fresh_id=str(uuid4()),
     )
 

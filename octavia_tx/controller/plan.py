@@ -16,8 +16,9 @@ the rows are a situation like any other:
     All that are replaced are told before any is waited for.
   - The VIP comes first, because it is quick and because it's what can fail for a reason of the tenant's.
   - An amphora that runs no revision yet may not be plumbed to the VIP. One that does, is.
-  - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
-    or the revision that it wants differs from one of those applied, there is a push; and if there's none, it's done.
+  - Pushing is the last step for the tenant, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't
+    C{ACTIVE}, or the revision that it wants differs from one of those applied, there is a push; and if there's none,
+    it's done. What an amphora's agent is due itself comes after, its certificate last: that may wait.
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
@@ -31,6 +32,7 @@ is gone, can't be waited for, and is.
 from __future__ import annotations
 
 from octavia_tx.controller.drains import AwaitDrained, DrainAmphora
+from octavia_tx.controller.renewal import RenewCertificate
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import Step
 from octavia_tx.controller.steps import (
@@ -64,7 +66,7 @@ def plan(situation: Situation) -> tuple[Step, ...]:
     kept = _kept(situation)
     leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
     retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
-    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving)
+    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving) + _renewal(situation, kept)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
@@ -89,6 +91,11 @@ def _farewell(leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
     """Let the amphorae go that were replaced."""
     told = tuple(DrainAmphora(a.id) for a in leaving if a.withdrawn_at is None)
     return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(a)))
+
+
+def _renewal(situation: Situation, kept: Amphora | None) -> tuple[Step, ...]:
+    """See to it that the kept amphora can be commanded tomorrow, too."""
+    return () if kept is None or kept.id not in situation.expiring else (RenewCertificate(kept.id),)
 
 
 def _kept(situation: Situation) -> Amphora | None:

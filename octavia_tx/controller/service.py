@@ -17,6 +17,7 @@ from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.chores import Chores
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.housekeeping import Housekeeping
+from octavia_tx.controller.renewal import Renewals
 from octavia_tx.controller.rotation import Rotation
 from octavia_tx.controller.work import ConvergenceSettings, Means, Work
 from octavia_tx.db import leases
@@ -77,10 +78,7 @@ class ControllerService(Service):
         self._available = True
         self._poll = LoopingCall(self._look)
         self._poll.clock = reactor
-        self._chores: list[Chores] = [Housekeeping(self._means)]
-        if certificates is not None:
-            look = Rotation(database, certificates).look
-            self._chores.append(Chores(reactor, "Looking for new certificates", (look,), lambda: settings.rotation))
+        self._chores = _chores(self._means)
 
     def startService(self) -> None:
         """Take what is due, and listen for more."""
@@ -178,6 +176,19 @@ class ControllerService(Service):
     def _ended(self, work: Work) -> None:
         self._works.pop(work, None)
         self._look()
+
+
+def _chores(means: Means) -> tuple[Chores, ...]:
+    """What is looked at each so often."""
+    settings, renewals = means.settings, Renewals(means).look
+    always = (
+        Housekeeping(means),
+        Chores(means.clock, "Renewing amphorae's certificates", (renewals,), lambda: settings.housekeeping),
+    )
+    if means.certificates is None:
+        return always
+    look = Rotation(means.database, means.certificates).look
+    return (*always, Chores(means.clock, "Looking for new certificates", (look,), lambda: settings.rotation))
 
 
 def _ended(running: Deferred[None]) -> Deferred[None]:

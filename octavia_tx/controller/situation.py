@@ -15,6 +15,7 @@ class Situation:
 
     @ivar by_amphorae: whether we provide the load balancer, with amphorae; if not, its provider does.
     @ivar gone: ids of amphorae whose machine is known not to exist any more.
+    @ivar expiring: ids of amphorae whose agents should have new certificates.
     @ivar fresh_id: an id for a new amphora, should one be needed.
     """
 
@@ -22,6 +23,7 @@ class Situation:
     by_amphorae: bool = True
     amphorae: tuple[Amphora, ...] = ()
     gone: frozenset[str] = frozenset()
+    expiring: frozenset[str] = frozenset()
     fresh_id: str
 
     def amphora(self, amphora_id: str) -> Amphora:

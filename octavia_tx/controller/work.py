@@ -39,6 +39,7 @@ class ConvergenceSettings:
     @ivar housekeeping: between sweeps for what has no row; C{second_look}: until a find is confirmed.
     @ivar history: for which events are kept.
     @ivar rotation: between looks whether tenants' certificates have another content.
+    @ivar renewal: the share of an amphora's certificate's validity that is left when it is renewed.
     @ivar grace: for running steps to be recorded when the controller stops; then as long again for them to end.
     """
 
@@ -60,6 +61,7 @@ class ConvergenceSettings:
     second_look: float = 5.0
     history: float = 604800.0
     rotation: float = 300.0
+    renewal: float = 1 / 3
     grace: float = 3.0
 
 

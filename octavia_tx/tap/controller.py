@@ -83,6 +83,7 @@ def _convergence(settings: Settings) -> ConvergenceSettings:
         give_up_after=own.give_up_after,
         history=own.history,
         rotation=settings.certificates.look,
+        renewal=own.certificate_renewal,
     )
 
 

@@ -6,6 +6,7 @@ import tomllib
 from collections import Counter
 
 from attrs import define, field
+from cryptography import x509
 from zope.interface import implementer
 
 from octavia_tx.errors import AmphoraRefused, AmphoraUnreachable, ConfigurationRejected, StaleFence
@@ -15,6 +16,7 @@ from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.handshake import references
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import API_VERSION
+from octavia_tx.wire.tls import Credential, Peer, Role
 
 
 @define
@@ -27,6 +29,7 @@ class MemoryAmphora:
     @ivar fences: the highest fence seen, by the load balancer's id.
     @ivar applied: how often a tree was accepted.
     @ivar configuration: its agent's settings, if they were ever renewed.
+    @ivar credential: its agent's own, if it was ever renewed.
     """
 
     id: str
@@ -35,6 +38,7 @@ class MemoryAmphora:
     fences: dict[str, int] = field(factory=dict)
     applied: int = 0
     configuration: str = field(default="", repr=False)
+    credential: Credential | None = None
 
 
 @implementer(IAmphoraDriver)
@@ -98,6 +102,17 @@ class MemoryAmphorae:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationRejected(amphora.id, f"not TOML: {error}") from error
         reached.configuration = text
+
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        """See L{IAmphoraDriver.renew_certificate}. Who issued it isn't looked at."""
+        reached = self._reached(amphora)
+        try:
+            certificate = x509.load_pem_x509_certificate(credential.pem)
+        except ValueError as error:
+            raise ConfigurationRejected(amphora.id, f"not a certificate: {error}") from error
+        if not Peer(role=Role.AMPHORA, identifier=amphora.id).accepts(certificate):
+            raise ConfigurationRejected(amphora.id, "the certificate is another's.")
+        reached.credential = credential
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

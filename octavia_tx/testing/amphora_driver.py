@@ -28,6 +28,7 @@ from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.tree import Tree
+from octavia_tx.wire.tls import Credential
 
 _CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 NONE = Secrets()
@@ -56,6 +57,9 @@ class AmphoraDriverFixture(Protocol):
 
     async def start(self) -> None:
         """Bring all this about."""
+
+    def credential(self, amphora_id: str) -> Credential:
+        """A new one for an amphora of that id, of the authority that the fixture's amphora trusts."""
 
     async def stop(self) -> None:
         """Leave nothing behind; also called when L{start} failed."""
@@ -274,6 +278,21 @@ class _AmphoraDriverTests(TestCase):
         self.assertIn(self.amphora.id, str(error))
         await self.driver.info(self.amphora)
 
+    async def test_a_new_certificate_touches_nothing_that_is_served_and_may_be_sent_again(self) -> None:
+        await self.driver.apply(self.amphora, tree_of(self.fixture, self.fixture.ports[0]), 1, NONE)
+        credential = self.fixture.credential(self.amphora.id)
+        for _ in range(2):
+            await self.driver.renew_certificate(self.amphora, credential)
+            await self.driver.info(self.amphora)
+        self.assertEqual(await self.listening(), (True, False, False, False))
+
+    async def test_a_certificate_by_which_it_could_not_be_known_is_rejected(self) -> None:
+        nonsense = Credential(pem=b"no certificate", authority=b"")
+        for wrong in (nonsense, self.fixture.credential(str(uuid4()))):
+            error = await self.refused(ConfigurationRejected, self.driver.renew_certificate(self.amphora, wrong))
+            self.assertIn(self.amphora.id, str(error))
+            await self.driver.info(self.amphora)
+
     async def test_withdrawing_what_was_never_applied_is_no_error(self) -> None:
         await self.driver.withdraw(self.amphora, str(uuid4()), 1)
 
@@ -304,6 +323,7 @@ class _AmphoraDriverTests(TestCase):
         await self.refused(kind, driver.apply(amphora, tree, 1, NONE))
         await self.refused(kind, driver.drain(amphora, tree.load_balancer.id, 1))
         await self.refused(kind, driver.configure(amphora, self.fixture.settings))
+        await self.refused(kind, driver.renew_certificate(amphora, self.fixture.credential(amphora.id)))
         await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))
         self.assertEqual(await self.listening(), (False, False, False, False))
 

@@ -30,6 +30,7 @@ from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.resources import AdditionalVip, LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.model.vips import Asked, additional_vip_of, vip_of
+from octavia_tx.wire.tls import Credential
 
 
 class Killed(BaseException):
@@ -291,6 +292,12 @@ class ModelAmphorae:
         async with self._faults.point("amphora.configure"):
             self._reach(amphora)
             self.configured[amphora.id] = text
+
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        """See L{IAmphoraDriver.renew_certificate}."""
+        async with self._faults.point("amphora.renew_certificate"):
+            self._reach(amphora)
+            self._compute.serials[amphora.id] = format(load_pem_x509_certificate(credential.pem).serial_number, "x")
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -63,8 +63,8 @@ def seal(
     A datagram as OpenStack's receivers expect it, version 3.
 
     @param report: with counters that are differences; those of several epochs are added up.
-    @param listeners: by pool, also one without members, a listener that uses it; any of the report's where a pool isn't in
-        it.
+    @param listeners: by pool, also one without members, a listener that uses it; any of the report's where a pool
+        isn't in it.
     @raise ValueError: it is too large for any datagram.
     """
     document = {

@@ -25,6 +25,8 @@ INFO_PATH: Final = "/1.0/info"
 DETAILS_PATH: Final = "/1.0/details"
 LISTENERS_PATH: Final = "/1.0/listeners"
 CONFIG_PATH: Final = "/1.0/config"
+CREDENTIAL_PATH: Final = "/1.0/certificate"
+VRRP_PATH: Final = "/1.0/vrrp"
 
 # Where haproxy finds the files that are put at a load balancer's certificate paths: relative to where it is started.
 CERTIFICATES: Final = "certificates"

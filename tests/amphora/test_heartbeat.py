@@ -98,6 +98,23 @@ class Sending(HeartbeatCase):
         service.beat()
         self.assertEqual(len(self.reactor.sent), 2)
 
+    def test_none_while_the_amphora_shall_count_as_dead(self) -> None:
+        silent = [False]
+        settings = Heartbeat(receivers=(FIRST,), key=KEY, interval=5.0, envelope=self.envelope)
+        seal = sealer(AMPHORA, settings, self.reactor)
+        service = Heartbeats(self.reactor, settings, seal, self.ledger, silent=lambda: silent[0])
+        service.startService()
+        self.addCleanup(service.stopService)
+        silent[0] = True
+        self.reactor.advance(5.0)
+        self.ledger.record(LB, runs(("1", 0)))
+        service.beat_if_changed()
+        service.beat_at_once()
+        self.assertEqual(len(self.reactor.sent), 1)
+        silent[0] = False
+        self.reactor.advance(5.0)
+        self.assertEqual(len(self.reactor.sent), 2)
+
     def test_none_after_the_end(self) -> None:
         service = self.start(FIRST)
         self.successResultOf(service.stopService())

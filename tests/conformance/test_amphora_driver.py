@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from uuid import uuid4
 
+from octavia_tx.cloud.authority import Authority
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.testing.amphora import MemoryAmphorae
 from octavia_tx.testing.amphora_driver import make_amphora_driver_tests
+from octavia_tx.wire.tls import Credential, Role
 
 CREATED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -23,12 +28,17 @@ class MemoryFixture:
         self.vip_address = "198.51.100.1"
         self.ports = (80, 81, 82, 83)
         self.settings = "key = 1"
+        self._directory = Path(mkdtemp(prefix="otx-authority-"))
+        self._authority = Authority.load_or_create(self._directory)
+
+    def credential(self, amphora_id: str) -> Credential:
+        return self._authority.issue(Role.AMPHORA, amphora_id)
 
     async def start(self) -> None:
         self.driver.boot("192.0.2.1", self.amphora.id)
 
     async def stop(self) -> None:
-        pass
+        rmtree(self._directory)
 
     async def listens(self, port: int) -> bool:
         return self.driver.listens(self.vip_address, port)

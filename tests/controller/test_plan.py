@@ -71,8 +71,9 @@ def situations(draw: st.DrawFn) -> Situation:
         )
         for number, (state, applied) in enumerate(draw(st.lists(st.tuples(states, st.integers(0, 5)), max_size=4)))
     )
-    gone = draw(st.sets(st.sampled_from([a.id for a in found]))) if found else set()
-    return situation(draw(load_balancers), *found, gone=tuple(gone))
+    some = st.sets(st.sampled_from([a.id for a in found])) if found else st.just(set[str]())
+    drawn = situation(draw(load_balancers), *found, gone=tuple(draw(some)))
+    return evolve(drawn, expiring=frozenset(draw(some)))
 
 
 def done(step: Step, before: Situation) -> Situation | None:
@@ -120,6 +121,9 @@ def _served(step: Step, before: Situation, now: Amphora) -> Situation:
         return before
     if step.name == "renew settings":
         return before.having(evolve(now, config_due=False))
+    if step.name == "renew certificate":
+        assert now.id in before.expiring and now.applied_revision == lb.revision and others == []
+        return evolve(before, expiring=before.expiring - {now.id})
     assert step.name == "apply"
     applied = evolve(lb, applied_revision=lb.revision, provisioning_status=ProvisioningStatus.ACTIVE)
     return evolve(before.having(evolve(now, applied_revision=lb.revision)), load_balancer=applied)
@@ -166,6 +170,18 @@ class Plans(SynchronousTestCase):
         self.assertEqual(names(plan(situation(SERVED, due))), ["renew settings"])
         changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
         self.assertEqual(names(plan(situation(changed, due))), ["apply", "renew settings"])
+
+    def test_a_certificate_that_is_due_comes_last(self) -> None:
+        serving, old = amphora(AmphoraState.ALLOCATED, 3), amphora(AmphoraState.DRAINING, 2)
+        due = frozenset({serving.id, old.id})
+        self.assertEqual(names(plan(evolve(situation(SERVED, serving), expiring=due))), ["renew certificate"])
+        steps = plan(evolve(situation(SERVED, serving, old), expiring=due))
+        self.assertEqual(names(steps)[-2:], ["destroy machine", "renew certificate"])
+        self.assertEqual(steps[-1].amphora_id, serving.id)
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        for wanted, having in ((SERVED, old), (leaving, serving)):
+            steps = plan(evolve(situation(wanted, having), expiring=due))
+            self.assertNotIn("renew certificate", names(steps))
 
     def test_a_replaced_amphora_serves_until_its_successor_does(self) -> None:
         old = amphora(AmphoraState.DRAINING, 2)
@@ -244,6 +260,7 @@ class Properties(SynchronousTestCase):
         self.assertIs(now.load_balancer.provisioning_status, ProvisioningStatus.ACTIVE)
         self.assertTrue(now.has_vip)
         self.assertFalse(serving.config_due)
+        self.assertNotIn(serving.id, now.expiring)
 
     @given(situations())
     def test_an_amphora_that_can_serve_is_kept(self, start: Situation) -> None:

@@ -90,7 +90,7 @@ class HaproxyFixture:
 
     def __init__(self) -> None:
         self._directory = Path(mkdtemp(prefix="otx-authority-"))
-        authority = Authority.load_or_create(self._directory / "ours")
+        authority = self._authority = Authority.load_or_create(self._directory / "ours")
         other = Authority.load_or_create(self._directory / "other")
         self.vip_address = VIP
         self.ports = tuple({free_port(VIP) for _ in range(20)})[:4]
@@ -110,6 +110,9 @@ class HaproxyFixture:
         self.peer = HaproxyDriver(reactor, authority.issue(Role.AMPHORA, str(uuid4())), renderer, self._agent.port)
         # Doesn't know the amphora's authority.
         self.misled = HaproxyDriver(reactor, stranger, renderer, self._agent.port)
+
+    def credential(self, amphora_id: str) -> Credential:
+        return self._authority.issue(Role.AMPHORA, amphora_id)
 
     async def start(self) -> None:
         for _ in range(int(PATIENCE / POLL)):

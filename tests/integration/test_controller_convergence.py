@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.controller.convergence import Convergence
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae
+from octavia_tx.db import amphorae, leases
 from octavia_tx.errors import ConfigurationRejected, NotFound
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
@@ -400,6 +401,24 @@ class Deaths(ConvergenceCase):
             await self.assert_served(world, lb.id)
             self.assertEqual(set(world.amphorae.configured), {row.id})
             self.assertFalse((await world.rows())[0].config_due)
+
+        await self._each(course)
+
+    async def test_a_renewal_of_certificates_survives_every_fault_at_every_point(self) -> None:
+        async def course(world: World) -> None:
+            lb = await world.create()
+            await world.settle()
+            (row,) = await world.rows()
+            end = world.means.now() + timedelta(days=1)
+            async with self.database.transaction() as tx:
+                await amphorae.record(tx, row.id, cert_expiration=end)
+                await leases.wake(tx, lb.id)
+            await world.settle()
+            await self.assert_served(world, lb.id)
+            (renewed,) = await world.rows()
+            self.assertNotEqual(renewed.certificate_serial, row.certificate_serial)
+            assert renewed.cert_expiration is not None
+            self.assertGreater(renewed.cert_expiration, end + timedelta(days=50))
 
         await self._each(course)
 

@@ -17,6 +17,7 @@ from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.amphora import MemoryAmphora, MemoryAmphorae
 from octavia_tx.testing.amphora_driver import make_amphora_driver_tests
+from octavia_tx.wire.tls import Credential
 from tests.conformance.test_amphora_driver import MemoryFixture
 
 
@@ -41,6 +42,9 @@ class Wrapped:
 
     async def configure(self, amphora: Amphora, text: str) -> None:
         await self.inner.configure(amphora, text)
+
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        await self.inner.renew_certificate(amphora, credential)
 
 
 class Unfenced(Wrapped):
@@ -102,6 +106,13 @@ class KeepsAccepting(Wrapped):
         return 0
 
 
+class Gullible(Wrapped):
+    """Takes any certificate."""
+
+    async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
+        await self.inner.info(amphora)
+
+
 class Deaf(Wrapped):
     """Takes silence for success."""
 
@@ -151,6 +162,7 @@ class SuiteTests(SynchronousTestCase):
                 "a_lower_fence_drains_nothing",
                 "one_that_is_drained_accepts_no_more_and_again_changes_nothing",
             },
+            Gullible: {"a_certificate_by_which_it_could_not_be_known_is_rejected"},
             Deaf: {
                 "a_strange_controller_is_refused",
                 "an_amphora_that_does_not_answer_is_unreachable",

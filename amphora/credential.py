@@ -1,0 +1,105 @@
+"""The agent's own certificate, which a controller replaces long before it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IRequest
+
+from amphora import durable
+from amphora.answers import Route, answer, logged
+from amphora.settings import CREDENTIAL, BadSettings
+from octavia_tx.wire.rest import CREDENTIAL_PATH
+from octavia_tx.wire.tls import Credential, Role, named_by
+
+
+def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime) -> Credential:
+    """
+    What takes the place of the present credential.
+
+    @param pem: certificate and key.
+    @raise BadSettings: whoever reaches the agent now wouldn't any more.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        fits = load_pem_private_key(pem, None).public_key() == certificate.public_key()
+    except (ValueError, TypeError) as e:
+        raise _bad("must be a certificate and its private key, not encrypted, both PEM") from e
+    if not fits:
+        raise _bad("the private key is another certificate's")
+    # OpenStack's certificates name no role, and perhaps the id in their subject alone. Controllers' are of another
+    # authority there, and the agent doesn't know that of its own.
+    had, _ = named_by(x509.load_pem_x509_certificate(present.pem))
+    authorities = x509.load_pem_x509_certificates(present.authority)
+    if had is not None and not any(_issued(certificate, by) for by in authorities):
+        raise _bad("the certificate wasn't issued by the authority in authority.pem")
+    if certificate.not_valid_after_utc <= now:
+        raise _bad(f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
+    role, names = named_by(certificate)
+    if role is not Role.AMPHORA and (role is not None or had is not None):
+        raise _bad("the certificate isn't an amphora's")
+    if amphora_id not in (names if role is not None else names | _subjects(certificate)):
+        raise _bad(f"the certificate isn't amphora {amphora_id}'s")
+    return Credential(pem=pem, authority=present.authority)
+
+
+def _bad(what: str) -> BadSettings:
+    return BadSettings((f"{CREDENTIAL}: {what}.",))
+
+
+def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _subjects(certificate: x509.Certificate) -> frozenset[str]:
+    named = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return frozenset(str(each.value) for each in named)
+
+
+class OwnCertificate:
+    """
+    Takes new ones, and has them used for each new connection, to and from the agent. Those that stand are left alone.
+
+    @param path: of its file.
+    @param use: called with each.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        path: Path,
+        amphora_id: str,
+        present: Credential,
+        use: Callable[[Credential], None],
+    ) -> None:
+        self._clock = clock
+        self._path = path
+        self._amphora_id = amphora_id
+        self._present = present
+        self._use = use
+
+    def routes(self) -> Iterable[Route]:
+        """See L{Part<amphora.answers.Part>}."""
+        return (("PUT", CREDENTIAL_PATH, self.put),)
+
+    async def put(self, request: IRequest) -> bytes:
+        """Be known by this certificate from now on, also after the next start."""
+        await logged(request, self._replace(request.content.read()))
+        return answer(request, 202, {"message": "OK"})
+
+    async def _replace(self, pem: bytes) -> None:
+        now = datetime.fromtimestamp(self._clock.seconds(), UTC)
+        new = replacement(pem, self._present, self._amphora_id, now)
+        durable.write(self._path, pem)
+        self._present = new
+        self._use(new)
