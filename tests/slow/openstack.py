@@ -64,9 +64,11 @@ class ControllerCase(AgentCase):
     Has a controller of OpenStack's.
 
     @cvar topology: of its load balancers.
+    @cvar vrrp_ip: the amphora's own address beside the VIP.
     """
 
     topology = "SINGLE"
+    vrrp_ip = "203.0.113.5"
     timeout = 180
 
     def setUp(self) -> None:
@@ -99,7 +101,13 @@ class ControllerCase(AgentCase):
                 "bind_ip": "127.0.0.1", "bind_port": 0, "heartbeat_key": KEY, "heartbeat_interval": 1,
             },
         }  # fmt: skip
-        arguments = [str(PYTHON), str(CONTROLLER), str(self.directory), json.dumps(settings, default=str)]
+        arguments = [
+            *self.beside(),
+            str(PYTHON),
+            str(CONTROLLER),
+            str(self.directory),
+            json.dumps(settings, default=str),
+        ]
         errors = (self.directory / "controller.log").open("wb")
         self.process = real.spawnProcess(
             self.controller,
@@ -114,7 +122,7 @@ class ControllerCase(AgentCase):
             await self.controller.ask()
         except ProcessTerminated:
             self.fail((self.directory / "controller.log").read_text())
-        for path, text in (await self.controller.ask("boot", AMPHORA, self.host, self.topology)).items():
+        for path, text in (await self.controller.ask("boot", AMPHORA, self.host, self.topology, self.vrrp_ip)).items():
             (self.directory / path).write_text(text)
         self.configuration_file = self.directory / "amphora-agent.conf"
         self.belongs_to_the_agent(self.directory)
@@ -138,6 +146,10 @@ class ControllerCase(AgentCase):
             )  # fmt: skip
         self.agents.append(child)
         return child
+
+    def beside(self) -> list[str]:
+        """What the controller's command line begins with."""
+        return ["/usr/bin/env"]
 
     def before(self) -> list[str]:
         """What the agent's command line begins with: it isn't root. It may read our files, wherever they lie."""

@@ -1,10 +1,11 @@
 """
-OpenStack's own agent, asked things: C{openstack_agent.py DIRECTORY HAPROXY}, run as root, by the Python that has it.
+OpenStack's own agent, asked things: C{openstack_agent.py DIRECTORY HAPROXY ADDRESS}, run as root, by the Python that
+has octavia.
 
 Reads C{[[method, path, body, content type], ...]} from its input, and writes C{[[status, headers, body], ...]}. It has
 namespaces of its own, so that nothing is left of what it does.
 
-Its load balancer C{22222222-…} is there, with a configuration.
+Its load balancer C{22222222-…} is there, with a configuration, and an interface with the address.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ frontend 33333333-3333-4333-8333-333333333333
 """
 
 
-def prepare(directory: Path, haproxy: str) -> None:
+def prepare(directory: Path, haproxy: str, address: str) -> None:
     """What its image has: a namespace for traffic, haproxy, and packages of which it asks the versions."""
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+    subprocess.run(["ip", "-n", NAMESPACE, "link", "add", "eth1", "type", "veth", "peer", "name", "peer"], check=True)
+    subprocess.run(["ip", "-n", NAMESPACE, "address", "add", f"{address}/32", "dev", "eth1"], check=True)
     programs = directory / "bin"
     programs.mkdir()
     (programs / "haproxy").symlink_to(haproxy)
@@ -43,10 +46,10 @@ def prepare(directory: Path, haproxy: str) -> None:
     (there / "haproxy.cfg").write_text(CONFIGURATION)
 
 
-def main(directory: Path, haproxy: str) -> None:
+def main(directory: Path, haproxy: str, address: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    prepare(directory, haproxy)
+    prepare(directory, haproxy, address)
     warnings.simplefilter("ignore")
     from octavia.amphorae.backends.agent.api_server.server import Server
     from octavia.common import config  # noqa: F401 - its options
@@ -66,4 +69,4 @@ def main(directory: Path, haproxy: str) -> None:
     answers.close()
 
 
-main(Path(sys.argv[1]), sys.argv[2])
+main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -108,11 +108,15 @@ class Controller:
         """Where heartbeats are heard."""
         return int(self.getter.sock.getsockname()[1])
 
-    def boot(self, amphora_id: str, address: str, topology: str) -> dict[str, str]:
-        """The files with which an amphora is booted, by path."""
+    def boot(self, amphora_id: str, address: str, topology: str, vrrp_ip: str) -> dict[str, str]:
+        """
+        The files with which an amphora is booted, by path.
+
+        @param vrrp_ip: its own address beside the VIP.
+        """
         CONF.set_override("controller_ip_port_list", [f"127.0.0.1:{self.port()}"], "health_manager")
         self.amphora = data_models.Amphora(
-            id=amphora_id, lb_network_ip=address, status="ALLOCATED", vrrp_ip=address, ha_ip=address, role="MASTER",
+            id=amphora_id, lb_network_ip=address, status="ALLOCATED", vrrp_ip=vrrp_ip, ha_ip=vrrp_ip, role="MASTER",
             vrrp_interface="eth1", vrrp_id=1, vrrp_priority=100, vrrp_port_id="vrrp",
         )  # fmt: skip
         self.amphora.api_version = "1.0"
@@ -257,10 +261,15 @@ class Controller:
             load_balancer_id=self.tree.id, vrrp_group_name=self.tree.id.replace("-", ""), vrrp_auth_type="PASS",
             vrrp_auth_pass="secret", advert_int=1,
         )  # fmt: skip
-        configuration = network_models.AmphoraNetworkConfig(
-            amphora=self.amphora, vip_subnet=subnet, vrrp_subnet=subnet, additional_vip_data=[]
-        )
+        configuration = {"vip_subnet": subnet.to_dict(recurse=True), "additional_vip_data": []}
         self.driver.update_vrrp_conf(self.tree, {self.amphora.id: configuration}, self.amphora)
+
+    def vrrp(self, action: str) -> None:
+        """C{start}, C{stop} or C{reload} its keepalived."""
+        if action == "start":
+            self.driver.start_vrrp_service(self.amphora)
+        else:
+            getattr(self.driver, f"{action}_vrrp_service")(self.tree)
 
     def hear(self) -> dict[str, Any]:
         """The next heartbeat, as the health manager reads it; it is then done with it what the health manager does."""

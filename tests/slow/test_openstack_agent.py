@@ -112,18 +112,19 @@ PLUGGING = (
     *bodies("POST", "/1.0/plug/vip/203.0.113.5", *({k: v for k, v in VIP.items() if k != gone} for gone in VIP)),
     *bodies("POST", "/1.0/plug/vip/fish", VIP),
     *bodies("POST", "/1.0/plug/vip/203.0.113.5", {**VIP, "subnet_cidr": "fish"}, {**VIP, "vrrp_ip": "fish"}),
-    Ask("POST", "/1.0/plug/vip/203.0.113.5", json.dumps(VIP), TEXT),
     *bodies("POST", "/1.0/plug/network", "", "fish", "[]", "{}", {"mac_address": MAC}),
     *bodies("POST", "/1.0/plug/network", {"mac_address": MAC, "fixed_ips": [{"ip_address": "fish"}]}),
     *asks("/1.0/plug/vip/203.0.113.5 /1.0/plug/network", "GET", "PUT"),
 )
 INTERFACES = (
     *asks("/1.0/interface/fish /1.0/interface/203.0.113.77 /1.0/interface/2001:db8::77", "GET"),
-    *bodies("PUT", "/1.0/interface/203.0.113.77/rules", "[]", "fish"),
+    *bodies("PUT", "/1.0/interface/203.0.113.77/rules", "[]"),
     *bodies("PUT", "/1.0/interface/fish/rules", "[]"),
-    *bodies("PUT", "/1.0/interface/127.0.0.1/rules", "fish", "", "{}", [{}], [{"protocol": "TCP"}]),
-    *bodies("PUT", "/1.0/interface/127.0.0.1/rules", [{"protocol": "X", "cidr": None, "port": 1}]),
-    *bodies("PUT", "/1.0/interface/127.0.0.1/rules", [{"protocol": "TCP", "cidr": None, "port": 0}]),
+)
+WRONG_RULES = (
+    *("fish", "", "{}", [{}], [{"protocol": "TCP"}], [{"protocol": "TCP", "cidr": 1, "port": 1}]),
+    *([{"protocol": kind, "cidr": None, "port": port}] for kind, port in (("X", 1), ("TCP", 0), ("UDP", 65536))),
+    [{"protocol": "TCP", "cidr": None, "port": 1, "more": 1}],
 )
 KEEPALIVED = (
     *asks("/1.0/vrrp/dance /1.0/vrrp/fish", "PUT"),
@@ -160,7 +161,7 @@ class SideBySide(AgentCase):
     def _theirs(self, asked: tuple[Ask, ...]) -> list[Told]:
         with tempfile.TemporaryDirectory(prefix="octavia-tx-test-") as directory:
             done = subprocess.run(
-                ["unshare", "--mount", "--net", str(PYTHON), str(AGENT), directory, HAPROXY],
+                ["unshare", "--mount", "--net", str(PYTHON), str(AGENT), directory, HAPROXY, own_address()],
                 input=json.dumps([[a.method, a.path, a.body, a.kind] for a in asked]).encode(),
                 capture_output=True, timeout=60,
             )  # fmt: skip
@@ -211,11 +212,22 @@ class SideBySide(AgentCase):
 
     @run
     async def test_interfaces(self) -> None:
-        self.assertSame(await self.compare(*INTERFACES))
+        rules = bodies("PUT", f"/1.0/interface/{own_address()}/rules", *WRONG_RULES)
+        self.assertSame(await self.compare(*INTERFACES, Ask("GET", f"/1.0/interface/{own_address()}"), *rules))
 
     @run
     async def test_keepalived(self) -> None:
         self.assertSame(await self.compare(*KEEPALIVED))
+
+
+def own_address() -> str:
+    """An address of this machine's that isn't a loopback's: their agent gets an interface with the same."""
+    said = subprocess.run(["ip", "-json", "-4", "address"], capture_output=True, check=True).stdout
+    found = (each for link in json.loads(said) if "LOOPBACK" not in link["flags"] for each in link["addr_info"])
+    address = next((str(each["local"]) for each in found if each["scope"] == "global"), None)
+    if address is None:
+        raise SkipTest("this machine has no address")
+    return address
 
 
 def told(status: int, kind: str, body: str) -> Told:
