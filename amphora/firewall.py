@@ -13,6 +13,8 @@ VRRP: Final = "VRRP"
 PROTOCOLS: Final = ("TCP", "UDP", "SCTP", VRRP)
 _VRRP_NUMBER: Final = 112
 _INPUT: Final = "input"
+_STATE: Final = {"ct": {"key": "state"}}
+_KNOWN: Final = {"match": {"op": "in", "left": _STATE, "right": ["established", "related"]}}
 # Without these, neither path MTU discovery nor IPv6 works.
 _ICMP: Final = ["destination-unreachable", "time-exceeded", "parameter-problem"]
 _ICMP6: Final = [
@@ -66,31 +68,59 @@ def _rule(given: object, where: str) -> Rule:
         raise InvalidRules(f"{where}.cidr: {e}.") from e
 
 
-def table(interfaces: Mapping[str, Iterable[Rule]]) -> dict[str, Any]:
+def table(protected: Mapping[str, Iterable[Rule]], plugged: Iterable[str] = ()) -> dict[str, Any]:
     """
     What C{nft -j -f -} is told: our whole table anew, in one piece. What comes by other interfaces isn't restricted.
 
-    @param interfaces: the rules of each, by its name.
+    @param protected: the rules of each interface, by its name.
+    @param plugged: names of interfaces by which keepalived may pass on what users send, in a namespace for traffic.
     """
     # That it is added before lets it be deleted where it wasn't there.
     told: list[dict[str, Any]] = [{"add": {"table": TABLE}}, {"delete": {"table": TABLE}}]
-    if interfaces:
-        hook = {"type": "filter", "hook": "input", "prio": 0, "policy": "accept"}
-        told += [{"add": {"table": TABLE}}, _chain(_INPUT, **hook)]
-    for number, (name, allowed) in enumerate(sorted(interfaces.items())):
-        # Names of interfaces may be what names of chains can't.
-        chain = f"interface_{number}"
-        told += [_chain(chain), _put(_INPUT, _equal(_meta("iifname"), name), {"goto": {"target": chain}})]
-        told += [_put(chain, *each) for each in _essential()]
-        told += [_put(chain, *_matches(each), {"accept": None}) for each in dict.fromkeys(allowed)]
-        told.append(_put(chain, {"drop": None}))
+    names = sorted(plugged)
+    if protected or names:
+        told.append({"add": {"table": TABLE}})
+    if protected:
+        told += _protection(protected)
+    if names:
+        told += _passing_on(names, [name for name in names if name not in protected])
     return {"nftables": told}
 
 
+def _protection(protected: Mapping[str, Iterable[Rule]]) -> Iterable[dict[str, Any]]:
+    yield _hook(_INPUT, "filter", 0)
+    for number, (name, allowed) in enumerate(sorted(protected.items())):
+        # Names of interfaces may be what names of chains can't.
+        chain = f"interface_{number}"
+        yield _chain(chain)
+        yield _put(_INPUT, _equal(_meta("iifname"), name), {"goto": {"target": chain}})
+        for each in _essential():
+            yield _put(chain, *each)
+        for rule in dict.fromkeys(allowed):
+            yield _put(chain, *_matches(rule), {"accept": None})
+        yield _put(chain, {"drop": None})
+
+
+def _passing_on(names: list[str], unprotected: list[str]) -> Iterable[dict[str, Any]]:
+    """
+    Members answer us, and not users, what LVS passes on. Nothing else is passed on. TCP, which haproxy serves and needs
+    no such thing, isn't slowed down by it.
+    """
+    yield _hook("postrouting", "nat", 100)
+    passed = _equal(_meta("l4proto"), {"set": ["udp", "sctp"]})
+    yield _put("postrouting", _equal(_meta("oifname"), {"set": names}), passed, {"masquerade": None})
+    yield _hook("forward", "filter", 0, "drop")
+    yield _put("forward", _KNOWN, {"accept": None})
+    for hook, key in (("prerouting", "iifname"), ("output", "oifname")):
+        yield _hook(hook, "filter", -300)
+        if unprotected:
+            tcp = _equal(_meta("l4proto"), "tcp")
+            yield _put(hook, _equal(_meta(key), {"set": unprotected}), tcp, {"notrack": None})
+
+
 def _essential() -> Iterable[list[dict[str, Any]]]:
-    state = {"ct": {"key": "state"}}
-    yield [_match("in", state, ["established", "related"]), {"accept": None}]
-    yield [_match("in", state, "invalid"), {"drop": None}]
+    yield [_KNOWN, {"accept": None}]
+    yield [{"match": {"op": "in", "left": _STATE, "right": "invalid"}}, {"drop": None}]
     yield [_equal(_field("icmp", "type"), {"set": _ICMP}), {"accept": None}]
     yield [_equal(_field("icmpv6", "type"), {"set": _ICMP6}), {"accept": None}]
 
@@ -108,6 +138,10 @@ def _matches(rule: Rule) -> Iterable[dict[str, Any]]:
         yield _equal(_field(rule.protocol.lower(), "dport"), rule.port)
 
 
+def _hook(hook: str, kind: str, priority: int, policy: str = "accept") -> dict[str, Any]:
+    return _chain(hook, type=kind, hook=hook, prio=priority, policy=policy)
+
+
 def _chain(name: str, **more: Any) -> dict[str, Any]:
     return {"add": {"chain": {"family": TABLE["family"], "table": TABLE["name"], "name": name, **more}}}
 
@@ -117,12 +151,8 @@ def _put(chain: str, *expressions: dict[str, Any]) -> dict[str, Any]:
     return {"add": {"rule": rule}}
 
 
-def _match(operator: str, left: object, right: object) -> dict[str, Any]:
-    return {"match": {"op": operator, "left": left, "right": right}}
-
-
 def _equal(left: object, right: object) -> dict[str, Any]:
-    return _match("==", left, right)
+    return {"match": {"op": "==", "left": left, "right": right}}
 
 
 def _meta(key: str) -> dict[str, Any]:

@@ -30,7 +30,15 @@ SYSCTLS: Final = (
     "net.ipv6.conf.default.autoconf=0",
     # Where somebody drops the ICMP that path MTU discovery lives by.
     "net.ipv4.tcp_mtu_probing=1",
+    # What members answer to LVS goes on to users; our nftables let nothing else through.
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+    # Only where the kernel has LVS: members don't see users' addresses, and those that are gone get nothing more.
+    "net.ipv4.vs.conntrack=1",
+    "net.ipv4.vs.expire_nodest_conn=1",
+    "net.ipv4.vs.expire_quiescent_template=1",
 )
+_TUNE: Final = ("sysctl", "-q", "-e", "-w", *SYSCTLS)
 _log = Logger()
 
 
@@ -107,11 +115,12 @@ class Namespace:
             place.unlink(missing_ok=True)
             _do((program("ip"), "netns", "add", self.name))
         _do((program("ip"), "-n", self.name, "link", "set", "dev", "lo", "up"))
-        try:
-            _do((*self.prefix, program("sysctl"), "-q", "-e", "--system", "-r", r"^net\."))
-            _do((*self.prefix, program("sysctl"), "-q", "-e", "-w", *SYSCTLS))
-        except CommandFailed as e:
-            _log.warn("namespace {name} isn't tuned in full: {e}", name=self.name, e=e)
+        # First what the image says of all namespaces.
+        for words in (("modprobe", "ip_vs"), ("sysctl", "-q", "-e", "--system", "-r", r"^net\."), _TUNE):
+            try:
+                _do((*self.prefix, program(words[0]), *words[1:]))
+            except CommandFailed as e:
+                _log.info("namespace {name}: {e}", name=self.name, e=e)
 
 
 def _do(command: Sequence[str]) -> None:

@@ -68,6 +68,7 @@ class Network(Service):
         self._plumbing = Plumbing(reactor, self.namespace)
         self._turns = Turns("the network")
         self._plugged = plugged.Plugged()
+        self._told = table({})  # what nftables were told
         self._whole: set[str] = set()  # MACs of interfaces that are as they shall be
         self._timer: IDelayedCall | None = None
 
@@ -118,7 +119,7 @@ class Network(Service):
                 name = await self._plumbing.name(mac, VIP_INTERFACE, reached)
                 if body.get("is_sriov") and name not in self._plugged.rules:
                     # No security group is before such an interface.
-                    await self._protect(self._plugged.with_rules(name, []))
+                    await self._go_by(self._plugged.with_rules(name, []))
                 return await self._plug(Plug(mac=mac, name=self._kept(name), vip=vip, body=body))
             except CommandFailed as e:
                 raise VipFailed(str(e)) from e
@@ -173,7 +174,7 @@ class Network(Service):
             link = await self._with_address(address)
             if self.namespace.name is None and link.has(reached):
                 raise OwnInterface(f"The agent is reached by {link.name}.")
-            await self._protect(self._plugged.with_rules(link.name, given))
+            await self._go_by(self._plugged.with_rules(link.name, given))
 
         await self._turns.take(protect)
 
@@ -199,7 +200,7 @@ class Network(Service):
     async def _restore(self) -> bool:
         """Whether all is as it was."""
         try:
-            await self._protect(self._plugged)
+            await self._go_by(self._plugged)
         except CommandFailed as e:
             self.log.error("nothing is plugged that can't be protected: {e}", e=e)
             return False
@@ -222,22 +223,19 @@ class Network(Service):
         """Write it down, have the interface where traffic flows, and make it as it shall be."""
         wanted = plug.wanted(self._keepalived)
         self._whole.discard(plug.mac)
-        self._write(self._plugged.with_plug(plug))
+        await self._go_by(self._plugged.with_plug(plug))
         link = await self._plumbing.bring(plug.mac, plug.name, wanted)
         self._whole.add(plug.mac)
         self.log.info("{name} ({mac}): {addresses}", name=link.name, mac=plug.mac, addresses=list(wanted.addresses))
         return link.name
 
-    async def _protect(self, wanted: plugged.Plugged) -> None:
-        """These rules, in place of those before; written down once they hold."""
-        before = self._plugged.rules
-        if wanted.rules:
-            told = table({name: rules(given) for name, given in wanted.rules.items()})
+    async def _go_by(self, wanted: plugged.Plugged) -> None:
+        """Write it down once nftables hold to it."""
+        protected = {name: rules(given) for name, given in wanted.rules.items()}
+        told = table(protected, [plug.name for plug in wanted.plugs.values() if plug.name])
+        if told != self._told:
             await self.namespace.run(self._reactor, ("nft", "-j", "-f", "-"), json.dumps(told).encode())
-        if wanted.rules != before:
-            self._write(wanted)
-
-    def _write(self, wanted: plugged.Plugged) -> None:
+            self._told = told
         if wanted != self._plugged:
             plugged.write(self._directory, wanted)
             self._plugged = wanted

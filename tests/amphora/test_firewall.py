@@ -59,6 +59,28 @@ class Rules(SynchronousTestCase):
         self.assertEqual(hook["policy"], "accept")
         self.assertEqual(table({})["nftables"], whole[:2])
 
+    def test_members_answer_us_and_not_users_what_lvs_passes_on(self) -> None:
+        whole = table({"eth1": rules([GOOD])}, ["eth2", "eth1"])["nftables"]
+        added = [each["add"]["rule"] for each in whole if "rule" in each.get("add", {})]
+        chains = {each["chain"]: each["expr"] for each in added}
+        self.assertEqual(
+            chains["postrouting"],
+            [
+                equal({"meta": {"key": "oifname"}}, {"set": ["eth1", "eth2"]}),
+                equal({"meta": {"key": "l4proto"}}, {"set": ["udp", "sctp"]}),
+                {"masquerade": None},
+            ],
+        )
+        # Rules of an interface need to know its connections.
+        for chain, key in (("prerouting", "iifname"), ("output", "oifname")):
+            self.assertEqual(chains[chain][0], equal({"meta": {"key": key}}, {"set": ["eth2"]}))
+            self.assertEqual(chains[chain][-1], {"notrack": None})
+
+    def test_nothing_else_is_passed_on(self) -> None:
+        whole = table({}, ["eth1"])["nftables"]
+        (forward,) = [e["add"]["chain"] for e in whole if e.get("add", {}).get("chain", {}).get("name") == "forward"]
+        self.assertEqual((forward["hook"], forward["policy"]), ("forward", "drop"))
+
     def test_what_can_not_be_a_rule_is_told_by_its_place(self) -> None:
         for wrong, said in (
             ({}, "must be a list"), (None, "must be a list"), ([GOOD, None], "[1] must be an object"),

@@ -148,10 +148,10 @@ backend {POOL}:{LISTENER}
         }  # fmt: skip
 
     def state(self) -> str:
-        """All of the namespace."""
+        """All of the namespace, but for what the kernel finds out of its own addresses."""
         asked = (("address",), ("route", "show", "table", "all"), ("-6", "route", "show", "table", "all"), ("rule",))
         seen = [ip("-n", self.traffic, "-d", *each) for each in (*asked, ("-6", "rule"))]
         nft = subprocess.run(
             ["ip", "netns", "exec", self.traffic, "nft", "list", "ruleset"], capture_output=True, text=True, check=True
         )
-        return "\n".join((*seen, nft.stdout))
+        return "\n".join((*seen, nft.stdout)).replace(" tentative", "")

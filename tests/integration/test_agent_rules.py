@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import DatagramProtocol
 
 from tests.integration.agent_namespaces import (
     FAR,
     FAR6,
+    FIXED,
+    MEMBER_IP,
+    MEMBERS,
     NEAR,
     NEAR6,
+    UNREACHED,
     VIP,
     VIP6,
+    VRRP,
     NetworkCase,
 )
-from tests.integration.agent_process import run
-from tests.integration.netns import browser
+from tests.integration.agent_process import real, run
+from tests.integration.netns import browser, inside, ip
+
+
+class Member(DatagramProtocol):
+    """Keeps who sent what."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bytes, str]] = []
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self.heard.append((datagram, addr[0]))
 
 
 class Protecting(NetworkCase):
@@ -85,3 +104,34 @@ class Protecting(NetworkCase):
         self.assertFalse(await self.reaches(VIP, NEAR))
         await self.allow([{"protocol": "TCP", "cidr": None, "port": 80}])
         self.assertTrue(await self.reaches(VIP, NEAR))
+
+
+class PassingOn(NetworkCase):
+    async def _plugged(self) -> None:
+        await self.start()
+        await self.plug_vip()
+        await self.plug_network()
+
+    @run
+    async def test_members_see_the_amphora_s_address_by_udp(self) -> None:
+        await self._plugged()
+        member = Member()
+        with inside(self.members):
+            listening = real.listenUDP(0, member, interface=MEMBER_IP)
+        self.addCleanup(listening.stopListening)
+        with inside(self.traffic), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as user:
+            user.bind((VRRP, 0))
+            user.sendto(b"hello", (MEMBER_IP, listening.getHost().port))
+        await self.until(lambda: bool(member.heard))
+        self.assertEqual(member.heard, [(b"hello", FIXED)])
+
+    @run
+    async def test_nobody_reaches_members_but_by_a_listener(self) -> None:
+        await self._plugged()
+        ip("-n", self.users, "route", "add", MEMBERS, "via", VRRP)
+        ip("-n", self.members, "route", "add", "198.51.100.0/24", "via", FIXED)
+        try:
+            answer = await self.request(browser(self.users, NEAR), "GET", f"http://{MEMBER_IP}:8080/")
+            self.fail(f"reached: {answer.body!r}")
+        except UNREACHED:
+            pass
