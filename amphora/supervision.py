@@ -30,6 +30,7 @@ _HARMLESS: Final = re.compile(
     r"""
     \bwarning\b | ^SECURITY\ VIOLATION\b
     | ^Disabling\ (track|misc)\ script\b  # isn't there
+    | \ without\ any\ unicast\ peers\. # of a pair that has one amphora just now
     | \ has\ no\ real\ servers\ -\ ignoring$  # a pool without members
     | \ parsed\ invalid\ IP\ gateway\. | \ unknown\ route\ keyword\ gateway$  # so OpenStack calls "via"
     """,

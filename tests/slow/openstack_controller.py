@@ -40,6 +40,7 @@ from oslo_log import log  # noqa: E402
 
 CONF = cfg.CONF
 ACTIVE = {"provisioning_status": "ACTIVE", "operating_status": "ONLINE", "enabled": True, "project_id": "a" * 32}
+OTHER_AMPHORA = "99999999-1111-4111-8111-111111111111"
 DAY = 86400
 SMALL = {"free": 1 << 18, "buffers": 0, "cached": 0}
 
@@ -140,7 +141,7 @@ class Controller:
         """
         What the tenant wants from now on.
 
-        @param tree: C{{id, vip, pools: [{…, members, monitor, persistence}], listeners: [{…, pool, policies}]}}.
+        @param tree: C{{id, vip, peer, pools: [{…, members, monitor, persistence}], listeners: [{…, pool, policies}]}}.
         """
         vip = data_models.Vip(ip_address=tree["vip"], vnic_type="normal")
         lb = data_models.LoadBalancer(
@@ -148,6 +149,9 @@ class Controller:
             additional_vips=[data_models.AdditionalVip(ip_address=address) for address in tree.get("more_vips", ())],
         )  # fmt: skip
         self.amphora.load_balancer = lb
+        if "peer" in tree:
+            other = data_models.Amphora(id=OTHER_AMPHORA, vrrp_ip=tree["peer"], status="ALLOCATED", load_balancer=lb)
+            lb.amphorae.append(other)
         pools = {each["id"]: self._pool(each, lb) for each in tree["pools"]}
         lb.pools = list(pools.values())
         lb.listeners = [self._listener(each, lb, pools) for each in tree["listeners"]]
@@ -199,7 +203,7 @@ class Controller:
 
     def update(self) -> None:
         """Have the amphora do it."""
-        self.driver.update(self.tree)
+        self.driver.update_amphora_listeners(self.tree, self.amphora)
 
     def start(self) -> None:
         """Start what there is."""
@@ -266,10 +270,12 @@ class Controller:
 
     def vrrp(self, action: str) -> None:
         """C{start}, C{stop} or C{reload} its keepalived."""
-        if action == "start":
-            self.driver.start_vrrp_service(self.amphora)
-        else:
-            getattr(self.driver, f"{action}_vrrp_service")(self.tree)
+        calls = {
+            "start": self.driver.start_vrrp_service,
+            "stop": self.driver.stop_vrrp_service_on_amphora,
+            "reload": self.client.reload_vrrp,
+        }
+        calls[action](self.amphora)
 
     def hear(self) -> dict[str, Any]:
         """The next heartbeat, as the health manager reads it; it is then done with it what the health manager does."""
