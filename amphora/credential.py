@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,15 +34,17 @@ def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime)
         raise _bad("must be a certificate and its private key, not encrypted, both PEM") from e
     if not fits:
         raise _bad("the private key is another certificate's")
-    # OpenStack's certificates name no role, and perhaps the id in their subject alone. Controllers' are of another
-    # authority there, and the agent doesn't know that of its own.
-    had, _ = named_by(x509.load_pem_x509_certificate(present.pem))
+    before = x509.load_pem_x509_certificate(present.pem)
     authorities = x509.load_pem_x509_certificates(present.authority)
-    if had is not None and not any(_issued(certificate, by) for by in authorities):
+    # OpenStack's controllers may be of another authority than their amphorae, which the agent knows by name alone.
+    others = not _issued(before, authorities) and certificate.issuer == before.issuer
+    if not (others or _issued(certificate, authorities)):
         raise _bad("the certificate wasn't issued by the authority in authority.pem")
     if certificate.not_valid_after_utc <= now:
         raise _bad(f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
     role, names = named_by(certificate)
+    # OpenStack's certificates name no role, and perhaps the id in their subject alone.
+    had, _ = named_by(before)
     if role is not Role.AMPHORA and (role is not None or had is not None):
         raise _bad("the certificate isn't an amphora's")
     if amphora_id not in (names if role is not None else names | _subjects(certificate)):
@@ -53,12 +56,12 @@ def _bad(what: str) -> BadSettings:
     return BadSettings((f"{CREDENTIAL}: {what}.",))
 
 
-def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+def _issued(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
+    for authority in authorities:
+        with suppress(ValueError, TypeError, InvalidSignature):
+            certificate.verify_directly_issued_by(authority)
+            return True
+    return False
 
 
 def _subjects(certificate: x509.Certificate) -> frozenset[str]:

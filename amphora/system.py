@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 
 from amphora.keepalived import find
@@ -28,13 +29,10 @@ _MEMORY: Final = {
 
 async def info(reactor: Any, haproxy: str) -> dict[str, str]:
     """What C{/1.0/info} tells. Versions are empty of programs that aren't there, or can't run here."""
-    return {
-        "hostname": socket.gethostname(),
-        "haproxy_version": await _version(reactor, haproxy, "-v"),
-        "api_version": API_VERSION,
-        "keepalived_version": await _version(reactor, find("keepalived"), "--version"),
-        "ipvsadm_version": await _version(reactor, find("ipvsadm"), "--version"),
-    }
+    programs = {"haproxy": (haproxy, "-v")} | {each: (find(each), "--version") for each in ("keepalived", "ipvsadm")}
+    asked = [Deferred.fromCoroutine(_version(reactor, *call)) for call in programs.values()]
+    versions = {f"{name}_version": told for name, told in zip(programs, await gatherResults(asked), strict=True)}
+    return {"hostname": socket.gethostname(), "api_version": API_VERSION, **versions}
 
 
 async def _version(reactor: Any, program: str | None, option: str) -> str:

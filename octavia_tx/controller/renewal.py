@@ -34,9 +34,7 @@ from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.statuses import AmphoraState
 
 SPREAD = 0.2
-# In one look.
-WOKEN_AT_MOST = 100
-REPLACED_AT_MOST = 4
+REPLACED_AT_MOST = 4  # in one look
 
 _log = Logger()
 
@@ -102,14 +100,16 @@ class Renewals:
         """
         async with self._means.database.transaction() as tx:
             rows = await amphorae.find(tx)
-        serving = [a for a in rows if a.state in (AmphoraState.ALLOCATED, AmphoraState.READY) and a.cert_expiration]
-        serving.sort(key=lambda a: (a.cert_expiration, a.id))
+        serving = tuple(a for a in rows if a.state in (AmphoraState.ALLOCATED, AmphoraState.READY))
         now = self._means.now()
-        for amphora in [a for a in serving if a.cert_expiration and a.cert_expiration <= now][:REPLACED_AT_MOST]:
-            await self._replace(amphora)
-        ids = due(self._means, tuple(serving))
-        for amphora in [a for a in serving if a.id in ids][:WOKEN_AT_MOST]:
-            await self._renew(amphora)
+        replaced = 0
+        for amphora in serving:
+            if replaced < REPLACED_AT_MOST and amphora.cert_expiration and amphora.cert_expiration <= now:
+                replaced += await self._replace(amphora)
+        ids = due(self._means, serving)
+        for amphora in serving:
+            if amphora.id in ids:
+                await self._renew(amphora)
 
     async def _renew(self, amphora: Amphora) -> None:
         if amphora.load_balancer_id is not None:
@@ -121,7 +121,7 @@ class Renewals:
         except (AmphoraError, CloudError) as error:
             _kept(amphora, error)
 
-    async def _replace(self, amphora: Amphora) -> None:
+    async def _replace(self, amphora: Amphora) -> bool:
         _log.critical(
             "The certificate of amphora {amphora} ended at {end}, and nobody can command it: it is replaced",
             amphora=amphora.id,
@@ -131,7 +131,8 @@ class Renewals:
             async with self._means.database.transaction() as tx:
                 await failover.of_amphora(tx, amphora.id)
         except (BeingDeleted, NotFound):
-            pass  # it goes anyway
+            return False  # it goes anyway
+        return True
 
 
 def _kept(amphora: Amphora, error: OctaviaError) -> str:

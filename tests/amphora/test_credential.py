@@ -104,6 +104,15 @@ class Replacements(SynchronousTestCase):
         self.refused("isn't amphora", openstacks(self.directory, OTHER, OTHER), present)
         self.refused("isn't an amphora's", self.authority.issue(Role.CONTROLLER, AMPHORA).pem, present)
 
+    def test_an_authority_of_the_amphorae_alone_may_issue_the_next_one_too(self) -> None:
+        other = Authority.load_or_create(Path(self.mktemp()))
+        present = Credential(pem=other.issue(Role.AMPHORA, AMPHORA).pem, authority=self.authority.authority)
+        new = other.issue(Role.AMPHORA, AMPHORA).pem
+        self.assertEqual(self.replaced(new, present).pem, new)
+        third = Authority.load_or_create(Path(self.mktemp()))
+        self.refused("issued by the authority", third.issue(Role.AMPHORA, AMPHORA).pem, present)
+        self.assertEqual(self.replaced(self.present.pem, present).pem, self.present.pem)
+
     def test_any_of_several_authorities_may_have_issued_it(self) -> None:
         other = Authority.load_or_create(Path(self.mktemp()))
         both = Credential(pem=self.present.pem, authority=self.present.authority + other.authority)

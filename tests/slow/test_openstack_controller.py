@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import ssl
 from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
 from tests.integration.agent_process import (
@@ -340,6 +342,23 @@ class Renewing(OneAmphora):
         await self.restart()
         self.assertEqual(self.haproxies(), before)
         self.assertTrue(await self.serves())
+
+    @run
+    async def test_a_new_certificate_of_its_own_is_shown_at_once_and_after_a_start(self) -> None:
+        await self.begin()
+        before = await self._certificate()
+        await self.do("upload_certificate")
+        self.assertNotEqual(await self._certificate(), before)
+        await self.do("versions")
+        self.assertIn(await self._certificate(), (self.directory / "server.pem").read_text())
+        self.kill(self.agents[0], signal.SIGTERM)
+        await self.restart()
+        self.assertEqual(await self.refused("client.update_cert_for_rotation", "fish"), "InvalidRequest")
+
+    async def _certificate(self) -> str:
+        """What the agent shows."""
+        shown: str = await deferToThread(ssl.get_server_certificate, (self.host, self.port))
+        return shown.strip()
 
     @run
     async def test_only_who_the_clients_authority_vouches_for_may(self) -> None:
