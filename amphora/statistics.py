@@ -23,8 +23,9 @@ Row = Mapping[str, str]
 @frozen
 class Snapshot:
     """
-    What one load balancer's haproxy counted at a moment, in all its workers.
+    What one load balancer's haproxy counted at a moment, in all its workers; or what is known of a listener of UDP.
 
+    @ivar load_balancer_id: empty for a listener of UDP.
     @ivar statuses: of listeners, by id, as the worker says that accepts connections.
     @ivar counters: by listener's id, one for each worker.
     @ivar members: what is known of each, once for each pool.

@@ -36,6 +36,7 @@ from amphora.settings import CREDENTIAL, Address, BadSettings, Parse, Settings, 
 from amphora.site import site
 from amphora.supervision import Keepaliveds
 from amphora.udp_listeners import UdpListeners
+from amphora.udp_observer import UdpObservation
 from amphora.vrrp import Vrrp
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS
@@ -159,6 +160,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     vrrp = Vrrp(pair.place("vrrp"))
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host, vrrp.is_down)
     observation = Observation(reactor, ledger, heartbeats)
+    udp_observation = UdpObservation(reactor, udp, ledger, heartbeats)
     before = preamble.place(settings.directory, settings.preamble)
     program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
@@ -174,7 +176,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     own = OwnCertificate(reactor, pem, settings.amphora_id, settings.credential, tls.renew)
     https = TLSMemoryBIOFactory(tls, False, site(application((api, own, NetworkApi(network), vrrp, others)).resource()))
     listening = Listening(reactor, settings.listen, https)
-    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, pull)
+    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole
