@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
-from amphora import durable, openstack_settings, preamble
+from amphora import durable, openstack_settings, preamble, udp_check
 from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
@@ -162,6 +162,8 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     observation = Observation(reactor, ledger, heartbeats)
     udp_observation = UdpObservation(reactor, udp, ledger, heartbeats)
     before = preamble.place(settings.directory, settings.preamble)
+    if before is not None:
+        udp_check.place(settings.directory)
     program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)

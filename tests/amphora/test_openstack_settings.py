@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from twisted.internet.ssl import TLSVersion
@@ -93,6 +94,14 @@ class ReadSettings(SynchronousTestCase):
         self.assertEqual(settings.controller, Peer(role=None))
         self.assertIn("server-state-file servers.state", settings.preamble)
 
+    def test_traffic_flows_where_theirs_does_and_a_pair_keeps_the_vip(self) -> None:
+        settings = self.read(("topology = SINGLE", "topology = ACTIVE_STANDBY"))
+        self.assertEqual(settings.network.topology, "ACTIVE_STANDBY")
+        self.assertEqual(settings.network.namespace, None if os.geteuid() else "amphora-haproxy")
+
+    def test_its_own_certificate_is_replaced_where_it_lies(self) -> None:
+        self.assertEqual(self.read().credential_path, self.directory / "server.pem")
+
     def test_what_it_leaves_out_is_as_theirs_is(self) -> None:
         text = f"""
 [health_manager]
@@ -135,6 +144,7 @@ agent_server_cert = {self.directory}/server.pem
             (f"heartbeat_key = {KEY}", "heartbeat_key ="),
             ("server.pem", "absent.pem"),
             ("TLSv1.2", "TLSv9"),
+            ("topology = SINGLE", "topology = TRIO"),
         )
         names = [p.partition(":")[0] for p in problems]
         self.assertEqual(
@@ -144,7 +154,7 @@ agent_server_cert = {self.directory}/server.pem
                 "[health_manager] heartbeat_interval", "[haproxy_amphora] base_path", "[amphora_agent] amphora_id",
                 "[haproxy_amphora] bind_host", "[haproxy_amphora] bind_port", "[haproxy_amphora] haproxy_cmd",
                 "[haproxy_amphora] base_cert_dir", f"{self.directory}/absent.pem",
-                "[amphora_agent] agent_tls_protocol",
+                "[amphora_agent] agent_tls_protocol", "[controller_worker] loadbalancer_topology",
             ],
         )  # fmt: skip
 
