@@ -17,6 +17,7 @@ import sys
 import warnings
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 warnings.simplefilter("ignore")  # of what octavia imports
 
@@ -136,6 +137,12 @@ class Controller:
         """A tenant's certificate of that name: its reference, and where it can be checked against."""
         made = LocalCertGenerator.generate_cert_key_pair(name, DAY)
         return [LocalCertManager.store_cert(None, made.certificate, made.private_key), made.certificate.decode()]
+
+    def secret(self, text: str) -> str:
+        """A tenant's secret of another kind, as an authority's certificate: its reference."""
+        reference = str(uuid4())
+        (self.directory / f"{reference}.crt").write_text(text)
+        return reference
 
     def plan(self, tree: dict[str, Any]) -> None:
         """

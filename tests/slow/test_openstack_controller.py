@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
@@ -23,7 +25,8 @@ from tests.integration.agent_process import (
     run,
 )
 from tests.integration.haproxy_process import Answer, exchange
-from tests.integration.tls_peers import Client, Heard
+from tests.integration.tls_peers import Client, Heard, TlsMember
+from tests.model.certificates import Issued, issue
 from tests.slow.openstack import ControllerCase, Tree
 
 OTHER_LISTENER = "66666666-6666-4666-8666-666666666666"
@@ -191,6 +194,16 @@ class Driving(OneAmphora):
         return f"{OTHER_MEMBER} is DOWN" in heard
 
     @run
+    async def test_additional_vips_of_the_other_version_of_ip(self) -> None:
+        await self.begin()
+        await self.provide({**self.tree(), "more_vips": ["::1"]})
+        request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        self.assertEqual((await exchange("::1", self.vip_port, request)).body, b"member")
+        self.assertEqual((await self.get()).body, b"member")
+        await self.do("reload")
+        self.assertEqual((await exchange("::1", self.vip_port, request)).body, b"member")
+
+    @run
     async def test_layer_7(self) -> None:
         await self.begin()
 
@@ -313,6 +326,43 @@ class Terminating(OneAmphora):
     async def _shown(self, name: str) -> str | None:
         heard = await self.heard(name)
         return heard.host if heard is not None and heard.status == 200 else None
+
+    @run
+    async def test_clients_must_have_a_certificate_where_that_is_asked_for(self) -> None:
+        await self.begin()
+        clients, others = issue("clients", authority=True), issue("others", authority=True)
+        tree = self.tree(
+            protocol="TERMINATED_HTTPS", tls_certificate_id=(await self.do("store", "www.example.com"))[0],
+            client_ca_tls_certificate_id=await self.do("secret", clients.pem.decode()),
+            client_authentication="MANDATORY", insert_headers={"X-SSL-Client-CN": "True"},
+        )  # fmt: skip
+        await self.provide(tree)
+        self.assertIsNone(await self.heard("www.example.com"))
+        self.assertIsNone(await self.heard("www.example.com", Client(self, issue("client", others))))
+        heard = await self.heard("www.example.com", Client(self, issue("client", clients)))
+        self.assertEqual(heard and heard.body, b"member")
+
+    @run
+    async def test_members_behind_tls(self) -> None:
+        await self.begin()
+        members = issue("members", authority=True)
+        (own, _pem) = await self.do("store", "our-client")
+        # It believes this one alone.
+        believed = x509.load_pem_x509_certificate((self.directory / "server_ca.pem").read_bytes())
+        clients = Issued(certificate=believed, key=members.key)
+        member = TlsMember(self, issue("member", members), clients)
+        tree = self.tree()
+        pool = tree["pools"][0]
+        del pool["monitor"]
+        pool["members"][0]["protocol_port"] = member.port
+        pool |= {
+            "tls_enabled": True, "tls_certificate_id": own,
+            "ca_tls_certificate_id": await self.do("secret", members.pem.decode()), "tls_versions": ["TLSv1.2"],
+            "tls_ciphers": "ECDHE-ECDSA-AES256-GCM-SHA384",
+        }  # fmt: skip
+        await self.provide(tree)
+        heard = json.loads((await self.get()).body)
+        self.assertEqual((heard["version"], heard["client"]), ("TLSv1.2", "our-client"))
 
     @run
     async def test_files_with_certificates(self) -> None:
