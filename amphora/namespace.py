@@ -28,6 +28,8 @@ SYSCTLS: Final = (
     # Controllers say which addresses there are, and nobody else.
     "net.ipv6.conf.default.accept_ra=0",
     "net.ipv6.conf.default.autoconf=0",
+    # What leaves by an interface has an address of that interface.
+    "net.ipv6.conf.default.use_oif_addrs_only=1",
     # Where somebody drops the ICMP that path MTU discovery lives by.
     "net.ipv4.tcp_mtu_probing=1",
     # What members answer to LVS goes on to users; our nftables let nothing else through.
@@ -38,7 +40,9 @@ SYSCTLS: Final = (
     "net.ipv4.vs.expire_nodest_conn=1",
     "net.ipv4.vs.expire_quiescent_template=1",
 )
-_TUNE: Final = ("sysctl", "-q", "-e", "-w", *SYSCTLS)
+# What the image says of all namespaces, and what keepalived needs for some of ours.
+_BEFORE: Final = (("modprobe", "ip_vs"), ("sysctl", "-q", "-e", "--system", "-r", r"^net\."))
+_TUNE: Final[tuple[str, ...]] = ("sysctl", "-q", "-e", "-w", *SYSCTLS)
 _log = Logger()
 
 
@@ -109,14 +113,15 @@ class Namespace:
         """
         if self.name is None:
             return
+        tuning = [_TUNE]
         place = _NAMESPACES / self.name
         if not place.exists() or place.stat().st_dev == _NAMESPACES.stat().st_dev:
             # Perhaps there's a file still that stood for one, where somebody was killed who made it.
             place.unlink(missing_ok=True)
             _do((program("ip"), "netns", "add", self.name))
+            tuning = [*_BEFORE, _TUNE]
         _do((program("ip"), "-n", self.name, "link", "set", "dev", "lo", "up"))
-        # First what the image says of all namespaces.
-        for words in (("modprobe", "ip_vs"), ("sysctl", "-q", "-e", "--system", "-r", r"^net\."), _TUNE):
+        for words in tuning:
             try:
                 _do((*self.prefix, program(words[0]), *words[1:]))
             except CommandFailed as e:

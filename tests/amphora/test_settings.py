@@ -6,6 +6,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from amphora.network_settings import NetworkSettings
 from amphora.settings import Address, BadSettings, read
 from octavia_tx.cloud.authority import Authority
 from octavia_tx.wire.rest import certificates_directories
@@ -57,6 +58,15 @@ class ReadSettings(SynchronousTestCase):
             (first, *_) = self.problems(f"{GOOD}[certificates]\n{wrong}\n")
             self.assertTrue(first.startswith("certificates."), first)
             self.assertIn(said, first)
+
+    def test_traffic_flows_where_the_agent_is_unless_a_namespace_is_named(self) -> None:
+        self.path.write_text(GOOD)
+        self.assertEqual(read(self.path).network, NetworkSettings(namespace=None, topology="SINGLE"))
+        self.path.write_text(GOOD + '[network]\nnamespace = "amphora-haproxy"\ntopology = "ACTIVE_STANDBY"\n')
+        self.assertEqual(read(self.path).network, NetworkSettings("amphora-haproxy", "ACTIVE_STANDBY"))
+        for wrong in ('namespace = "1"', 'namespace = "a/b"', "namespace = 5", 'topology = "TRIO"', "colour = 1"):
+            (problem,) = self.problems(f"{GOOD}[network]\n{wrong}\n")
+            self.assertTrue(problem.startswith("network."), problem)
 
     def test_the_command_line_goes_before_the_file(self) -> None:
         self.path.write_text('listen = "tcp:1"\n' + GOOD.replace('"sh"', '"no such program"'))

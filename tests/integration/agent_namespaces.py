@@ -15,7 +15,7 @@ from twisted.web.server import Site
 
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 from tests.integration.agent_process import AMPHORA, HAPROXY, LISTENER, MEMBER, POOL, AgentCase, Answer, real
-from tests.integration.netns import NO_ROOT, browser, cable, inside, ip, make, named
+from tests.integration.netns import browser, cable, inside, ip, make, named, obstacle
 
 VIP_MAC, MEMBER_MAC = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
 VIP, VRRP, GATEWAY, SUBNET = "198.51.100.9", "198.51.100.5", "198.51.100.1", "198.51.100.0/24"
@@ -34,12 +34,13 @@ class NetworkCase(AgentCase):
 
     timeout = 60
     topology = "SINGLE"
-    if os.geteuid() != 0:
-        skip = NO_ROOT
+    skip = obstacle()
 
     def setUp(self) -> None:
         super().setUp()
         self.host = "127.0.0.1"
+        self.programs = self.directory / "programs"  # before those that the machine has
+        self.programs.mkdir()
         self.management, self.users, self.members = (make(self, n) for n in ("agent", "users", "members"))
         self.traffic = named(self, "traffic")
         ip("-n", self.users, "address", "add", f"{FAR}/32", "dev", "lo")
@@ -73,9 +74,19 @@ class NetworkCase(AgentCase):
                 ["nsenter", f"--net=/run/netns/{self.management}", sys.executable, twistd, "-n", "--pidfile=",
                  "octavia-amphora-agent", *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},
             )  # fmt: skip
         self.agents.append(child)
         return child
+
+    def spoil(self, program: str) -> None:
+        """Have a program fail from now on."""
+        (self.programs / program).write_text("#!/bin/sh\necho It is spoilt. >&2\nexit 1\n")
+        (self.programs / program).chmod(0o755)
+
+    def mend(self, program: str) -> None:
+        """Have the machine's own one again."""
+        (self.programs / program).unlink()
 
     async def call(
         self, method: str, path: str, body: bytes = b"", fence: int | None = None, credential: Credential | None = None
@@ -135,6 +146,11 @@ backend {POOL}:{LISTENER}
             return await self.user(vip, source) == "member"
         except UNREACHED:
             return False
+
+    def links(self) -> list[Any]:
+        """All interfaces where traffic flows."""
+        found: list[Any] = json.loads(ip("-n", self.traffic, "-j", "link"))
+        return found
 
     def interface(self, name: str) -> Any:
         (found,) = json.loads(ip("-n", self.traffic, "-j", "address", "show", "dev", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,18 @@ from twisted.web.client import URI, Agent
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-NO_ROOT = "Interfaces are plugged by root alone: run this test as root."
+_PROGRAMS = ("ip", "nft", "nsenter", "sysctl")
 PATIENCE = 0.7  # seconds; who is kept out isn't told so
 _NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def obstacle() -> str | None:
+    """Why there can be no such test here."""
+    if os.geteuid() != 0:
+        return "Interfaces are plugged by root alone: run this test as root."
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    return f"These programs aren't installed: {', '.join(missing)}." if missing else None
 
 
 def ip(*arguments: str) -> str:

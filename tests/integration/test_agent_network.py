@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 from tests.integration.agent_namespaces import (
@@ -13,6 +11,7 @@ from tests.integration.agent_namespaces import (
     FIXED,
     FIXED6,
     GATEWAY,
+    GATEWAY6,
     MEMBER_IP,
     MEMBER_IP6,
     MEMBERS,
@@ -21,6 +20,7 @@ from tests.integration.agent_namespaces import (
     REMOTE,
     REMOTE_NET,
     SUBNET,
+    SUBNET6,
     VIP,
     VIP6,
     VIP_MAC,
@@ -63,6 +63,12 @@ class Plugging(NetworkCase):
         self.assertGreater(details.json["networks"]["eth1"]["network_rx"], 0)
 
     @run
+    async def test_a_namespace_whose_maker_was_killed_is_made_anew(self) -> None:
+        Path(f"/run/netns/{self.traffic}").touch()
+        await self.start()
+        self.assertEqual([each["ifname"] for each in self.links()], ["lo"])
+
+    @run
     async def test_replies_in_the_name_of_the_vip_leave_by_its_interface(self) -> None:
         await self.start()
         await self.plug_vip()
@@ -73,6 +79,28 @@ class Plugging(NetworkCase):
         self.assertIn("dev eth1", ip("-n", self.traffic, "route", "get", FAR, "from", VIP))
         await self.serve(self.listening())
         self.assertEqual(await self.user(VIP, FAR), "member")
+
+    @run
+    async def test_members_are_asked_in_the_name_of_the_amphora_where_it_has_one_there(self) -> None:
+        await self.start()
+        await self.plug_network()
+        await self.plug_vip()
+        # Of IPv6 the interface has the VIP alone.
+        for far, source in ((FAR, VRRP), (FAR6, VIP6), (MEMBER_IP, FIXED), (MEMBER_IP6, FIXED6)):
+            self.assertIn(f" src {source} ", ip("-n", self.traffic, "route", "get", far))
+
+    @run
+    async def test_a_vip_of_ipv6_may_be_the_first(self) -> None:
+        await self.start()
+        vrrp = "2001:db8:1::5"
+        plugged = await self.plug_vip(VIP6, subnet_cidr=SUBNET6, gateway=GATEWAY6, vrrp_ip=vrrp, additional_vips=[])
+        self.assertEqual(plugged.status, 202)
+        self.assertEqual(self.addresses("eth1"), {f"{vrrp}/64", f"{VIP6}/128"})
+        self.assertIn(f" src {vrrp} ", ip("-n", self.traffic, "route", "get", FAR6))
+        await self.plug_network()
+        await self.serve(self.listening(MEMBER_IP6))
+        for source in (NEAR6, FAR6):
+            self.assertEqual(await self.user(VIP6, source), "member")
 
     @run
     async def test_interfaces_are_found_by_their_addresses(self) -> None:
@@ -111,6 +139,35 @@ class Plugging(NetworkCase):
         self.assertEqual((await self.plug_vip()).status, 202)
         refused = await self.plug_vip()
         self.assertEqual((refused.status, refused.json["message"]), (409, "Interface already exists"))
+
+    @run
+    async def test_a_vip_that_could_not_be_plugged_may_be_plugged_again(self) -> None:
+        await self.start()
+        cable(self.traffic, "fa:16:3e:00:00:09", self.members, "other")
+        (other,) = [each["ifname"] for each in self.links() if each["ifname"] != "lo"]
+        ip("-n", self.traffic, "link", "set", other, "name", "eth1")
+        refused = await self.plug_vip()
+        self.assertEqual((refused.status, refused.json["message"]), (500, "Error plugging VIP"))
+        ip("-n", self.traffic, "link", "delete", "eth1")
+        self.spoil("nft")
+        refused = await self.plug_vip()
+        self.assertEqual((refused.status, refused.json["message"]), (500, "Error plugging VIP"))
+        refused = await self.plug_network()
+        self.assertEqual((refused.status, refused.json["message"]), (500, "Error plugging network"))
+        self.mend("nft")
+        self.assertEqual((await self.plug_vip()).status, 202)
+        self.assertEqual((await self.plug_network()).json["details"], "Plugged on interface eth2")
+
+    @run
+    async def test_a_route_that_can_not_be_keeps_nothing_else_back(self) -> None:
+        await self.start()
+        route = {"destination": "224.0.0.0/4", "nexthop": "127.0.0.1"}
+        good = {"destination": REMOTE_NET, "nexthop": MEMBER_IP}
+        fixed = [{"ip_address": FIXED, "subnet_cidr": MEMBERS, "host_routes": [route, good]}]
+        self.assertEqual((await self.plug_network(fixed_ips=fixed)).status, 202)
+        self.assertEqual(self.addresses("eth2"), {f"{FIXED}/26"})
+        self.assertIn(REMOTE_NET, ip("-n", self.traffic, "route"))
+        self.assertIn("route add 224.0.0.0/4", self.log())
 
     @run
     async def test_the_interface_that_the_agent_is_reached_by_stays_where_it_is(self) -> None:
@@ -184,72 +241,6 @@ class Plugging(NetworkCase):
             return {each["lladdr"] for each in found if each["dst"] in (VIP, VIP6)} == {VIP_MAC}
 
         await self.until(known)
-
-
-class Rebooting(NetworkCase):
-    async def _reboot(self) -> None:
-        """Nothing survives but the disk; interfaces come back outside, under other names."""
-        self.kill(self.agents[-1])
-        for pid in self.haproxies():
-            os.kill(pid, signal.SIGKILL)
-        await self.until(lambda: not self.haproxies())
-        ip("netns", "del", self.traffic)
-        gone = (("vip", self.users), ("members", self.members))
-        await self.until(lambda: not any(f" {name}@" in ip("-n", where, "link") for name, where in gone))
-
-    @run
-    async def test_all_is_there_again_after_a_reboot(self) -> None:
-        await self.start()
-        await self.plug_vip()
-        await self.plug_network()
-        await self.allow([{"protocol": "TCP", "cidr": f"{NEAR}/32", "port": 80}])
-        await self.serve(self.listening())
-        before = {name: self.addresses(name) for name in ("eth1", "eth2")}
-        await self._reboot()
-        self.machine()
-        await self.restart()
-        await self.until(lambda: self.reaches(VIP, NEAR))
-        self.assertEqual({name: self.addresses(name) for name in ("eth1", "eth2")}, before)
-        self.assertFalse(await self.reaches(VIP6, NEAR6))
-        refused = await self.plug_vip()
-        self.assertEqual(refused.status, 409)
-
-    @run
-    async def test_an_interface_that_comes_late_is_waited_for(self) -> None:
-        await self.start()
-        await self.plug_vip()
-        await self.plug_network()
-        await self.serve(self.listening())
-        await self._reboot()
-        await self.restart()
-        await self.until(lambda: "isn't there yet" in self.log())
-        self.machine()
-        await self.until(lambda: self.reaches(VIP, FAR))
-
-    @run
-    async def test_the_agent_s_next_start_changes_nothing(self) -> None:
-        child = await self.start()
-        await self.plug_vip()
-        await self.plug_network()
-        await self.allow([{"protocol": "TCP", "cidr": None, "port": 80}])
-        await self.serve(self.listening())
-        before, haproxies = self.state(), self.haproxies()
-        self.kill(child)
-        await self.restart()
-        self.assertEqual((await self.plug_vip()).status, 409)  # by when it has looked at all
-        self.assertEqual((self.state(), self.haproxies()), (before, haproxies))
-        self.assertTrue(await self.reaches(VIP, FAR))
-
-    @run
-    async def test_what_was_done_by_half_is_done_in_full_by_the_next_agent(self) -> None:
-        child = await self.start()
-        await self.plug_vip()
-        self.kill(child)
-        ip("-n", self.traffic, "link", "set", "eth1", "down")
-        ip("-n", self.traffic, "address", "delete", f"{VIP}/32", "dev", "eth1")
-        await self.restart()
-        self.assertEqual((await self.plug_vip()).status, 409)
-        self.assertEqual(self.addresses("eth1"), {f"{VRRP}/24", f"{VIP}/32", f"{VIP6}/128"})
 
 
 class InAPair(NetworkCase):

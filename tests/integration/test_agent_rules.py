@@ -96,6 +96,20 @@ class Protecting(NetworkCase):
         self.assertEqual(self.state(), before)
 
     @run
+    async def test_rules_that_can_not_be_set_are_told_and_those_before_hold(self) -> None:
+        await self._serving()
+        await self.allow([{"protocol": "TCP", "cidr": f"{NEAR}/32", "port": 80}])
+        before, written = self.state(), (self.agent_directory / "network.json").read_bytes()
+        self.spoil("nft")
+        refused = await self.allow([])
+        self.assertEqual((refused.status, refused.json["message"]), (500, "Error in the network"))
+        self.assertIn("It is spoilt.", refused.json["details"])
+        self.assertEqual((self.state(), (self.agent_directory / "network.json").read_bytes()), (before, written))
+        self.mend("nft")
+        self.assertEqual((await self.allow([])).status, 200)
+        self.assertFalse(await self.reaches(VIP, NEAR))
+
+    @run
     async def test_nobody_reaches_an_sriov_interface_before_there_are_rules(self) -> None:
         await self.start()
         await self.plug_network()
