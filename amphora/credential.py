@@ -15,7 +15,7 @@ from twisted.web.iweb import IRequest
 
 from amphora import durable
 from amphora.answers import Route, answer, logged
-from amphora.settings import CREDENTIAL, BadSettings
+from amphora.settings import BadSettings
 from octavia_tx.wire.rest import CREDENTIAL_PATH
 from octavia_tx.wire.tls import Credential, Role, named_by
 
@@ -53,7 +53,7 @@ def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime)
 
 
 def _bad(what: str) -> BadSettings:
-    return BadSettings((f"{CREDENTIAL}: {what}.",))
+    return BadSettings((f"The agent's certificate: {what}.",))
 
 
 def _issued(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
@@ -73,7 +73,7 @@ class OwnCertificate:
     """
     Takes new ones, and has them used for each new connection, to and from the agent. Those that stand are left alone.
 
-    @param path: of its file.
+    @param path: where the present one lies.
     @param use: called with each.
     """
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
@@ -42,11 +42,13 @@ class Keepalived:
     @ivar path: the program's; C{None}: it isn't there.
     @ivar part: the option for the part of it that runs.
     @ivar prefix: what stands before, which must become it: to run it in another network namespace.
+    @ivar scripts: that are beside each configuration, by their names.
     """
 
     path: str | None
     part: str
     prefix: tuple[str, ...] = ()
+    scripts: Mapping[str, bytes] = field(factory=dict, repr=False)
 
     def check(self, configuration: Path) -> tuple[str, ...]:
         """The command line that only checks a configuration. Raises L{KeepalivedFailed}."""

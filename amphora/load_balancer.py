@@ -19,7 +19,7 @@ from amphora.haproxy import Core, HaproxyLife, build
 from amphora.loaded import Loaded
 from amphora.master import Master, MasterSilent
 from amphora.process import epoch, identify
-from amphora.runner import CONFIGURATION, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
+from amphora.runner import CONFIGURATION, PID_FILE, HaproxyRunner, Log, Program, ReloadRefused, environment, readable
 from amphora.runtime import Runtime
 from amphora.statistics import Snapshot, connections, is_over, parse, snapshot
 from amphora.turns import Turns
@@ -79,7 +79,7 @@ class LoadBalancer:
         self._program = program
         self._fences = fences
         self._observer = observer
-        self._turns = Turns(f"load balancer {self.identifier}")
+        self._turns = Turns(self.identifier)
         self._loaded = Loaded(directory)
         self._runner = HaproxyRunner(reactor, directory, program)
         self._master = Master(reactor, directory)
@@ -285,6 +285,7 @@ class LoadBalancer:
     async def _stop(self) -> None:
         self._runtime.stop()
         await self.life.stop()
+        (self._directory / PID_FILE).unlink(missing_ok=True)  # nobody is to miss it
 
     async def _reload(self) -> None:
         new = self.certificates.replacements(self.text(), self._loaded.certificates())

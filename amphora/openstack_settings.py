@@ -91,7 +91,7 @@ class _Reader:
             controllers=(),
             certificates=self._value(_HAPROXY, "base_cert_dir", _path, "/var/lib/octavia/certs"),
             credential=self._credential(pem),
-            credential_path=pem,
+            credential_file=pem or Path(),
             controller=Peer(role=None),
             least_tls=self._value(_AGENT, "agent_tls_protocol", _tls, "TLSv1.2") or TLSVersion.TLSv1_2,
             preamble=preamble(os.geteuid(), os.getegid(), _nobody()),

@@ -82,8 +82,8 @@ class Settings:
     @ivar directory: where it keeps what it writes.
     @ivar haproxy: path of the program.
     @ivar controllers: URLs of those whom it asks for its configuration.
+    @ivar credential_file: where the agent's own certificate and key lie.
     @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
-    @ivar credential_path: of the file with the agent's certificate and key; C{None}: L{CREDENTIAL} in its directory.
     @ivar controller: who may command it.
     @ivar least_tls: what controllers must speak at least.
     @ivar preamble: what haproxy reads before each configuration.
@@ -97,7 +97,7 @@ class Settings:
     controllers: tuple[str, ...]
     certificates: Path | None
     credential: Credential
-    credential_path: Path | None = None
+    credential_file: Path
     controller: Peer = Peer(role=Role.CONTROLLER)
     least_tls: TLSVersion = TLSVersion.TLSv1_2
     preamble: str = ""
@@ -159,6 +159,7 @@ class _Reader:
             controllers=self._value("controllers", "urls", _urls, []) or (),
             certificates=self._certificates(),
             credential=self._credential(),
+            credential_file=self._path.parent.absolute() / CREDENTIAL,
             network=self._network(),
         )
         if self._problems:

@@ -145,6 +145,9 @@ class Supervised:
     async def _upload(self, text: bytes) -> str:
         is_new = not self._directory.exists()
         durable.make_directory(self._directory)
+        for name, script in self._keepalived.scripts.items():
+            durable.write(self._directory / name, script)
+            (self._directory / name).chmod(0o700)
         draft = durable.write_draft(self._directory / CONFIGURATION, text)
         try:
             await self._check(draft)
@@ -200,14 +203,19 @@ class Keepaliveds(Service):
     All that have their files in directories of one directory; found there at the agent's start.
 
     When it stops, they go on.
+
+    @param names: of those that may be there; C{None}: any.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, directory: Path, keepalived: Keepalived) -> None:
+    def __init__(
+        self, reactor: Any, directory: Path, keepalived: Keepalived, names: tuple[str, ...] | None = None
+    ) -> None:
         self._reactor = reactor
         self._directory = directory
         self._keepalived = keepalived
+        self._names = names
         self._known: dict[str, Supervised] = {}
         self._look = LoopingCall(lambda: [each.states() for each in self.all()])
         self._look.clock = reactor
@@ -215,9 +223,9 @@ class Keepaliveds(Service):
     def startService(self) -> None:
         """Have each run that shall."""
         super().startService()  # type: ignore[no-untyped-call]
-        paths = sorted(self._directory.iterdir()) if self._directory.exists() else ()
-        for path in paths:
-            self.place(path.name).revive().addErrback(self._not_yet, path.name)
+        found = sorted(path.name for path in self._directory.iterdir()) if self._directory.exists() else ()
+        for name in found if self._names is None else self._names:
+            self.place(name).revive().addErrback(self._not_yet, name)
         self._look.start(LOOK, now=False)
 
     def stopService(self) -> None:

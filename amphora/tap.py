@@ -32,12 +32,12 @@ from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
-from amphora.settings import CREDENTIAL, Address, BadSettings, Parse, Settings, parse, read
+from amphora.settings import Address, BadSettings, Parse, Settings, parse, read
 from amphora.site import site
 from amphora.supervision import Keepaliveds
 from amphora.udp_listeners import UdpListeners
 from amphora.udp_observer import UdpObservation
-from amphora.vrrp import Vrrp
+from amphora.vrrp import SCRIPTS, Vrrp
 from octavia_tx.wire.rest import peer_name
 from octavia_tx.wire.tls import MutualTLS
 
@@ -174,8 +174,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     api = AgentApi(
         reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic, vrrp, others
     )
-    pem = settings.credential_path or settings.directory / CREDENTIAL
-    own = OwnCertificate(reactor, pem, settings.amphora_id, settings.credential, tls.renew)
+    own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
     https = TLSMemoryBIOFactory(tls, False, site(application((api, own, NetworkApi(network), vrrp, others)).resource()))
     listening = Listening(reactor, settings.listen, https)
     parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull)
@@ -188,6 +187,6 @@ def _keepaliveds(reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) ->
     """For the VIP of a pair, and for listeners of UDP. The prefix leads to where their traffic is."""
     path = find("keepalived")
     return (
-        Keepaliveds(reactor, directory / "keepalived", Keepalived(path, "--vrrp", prefix)),
+        Keepaliveds(reactor, directory, Keepalived(path, "--vrrp", prefix, SCRIPTS), ("vrrp",)),
         Keepaliveds(reactor, directory / "udp_listeners", Keepalived(path, "--check", prefix)),
     )

@@ -12,6 +12,17 @@ from amphora.answers import Route
 from amphora.supervision import Supervised
 from octavia_tx.wire.rest import VRRP_PATH
 
+# Where OpenStack's texts have it, if the agent's directory is their base_path.
+SCRIPTS: Final = {
+    "check_script.sh": b"""\
+#!/bin/sh
+# keepalived asks by this whether each haproxy lives that shall serve.
+cd "$(dirname "$0")/../load_balancers" 2>/dev/null || exit 0
+for pid in */haproxy.pid; do
+    [ ! -e "$pid" ] || [ -e "${pid%/*}/drained" ] || kill -0 "$(cat "$pid")" || exit 1
+done
+"""
+}
 _FIRST: Final = ("MASTER", "FAULT")  # of several instances' states, that one is told
 
 

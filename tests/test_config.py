@@ -53,17 +53,18 @@ class Loading(FileCase):
     def test_all_mistakes_are_told_at_once_each_with_its_name_and_what_is_accepted(self) -> None:
         problems = self.problems(
             '[api]\nlisten = "tcp:99999"\nnme = 3\nauth = "fish"\n[compute]\ndriver = 3\n[wat]\nx = 1\n'
-            "[controller]\nlease = -1\nconcurrency = true\n",
+            "[controller]\nlease = -1\nconcurrency = true\ncertificate_renewal = 1\n",
             OCTAVIA_TX_HEALTH__INTERVAL="soon",
             OCTAVIA_TX_FOO="1",
         )
         told = "\n".join(problems)
         for name in (
             "api.listen", "api.nme", "api.auth", "compute.driver", "wat", "controller.lease", "controller.concurrency",
+            "controller.certificate_renewal",
             "health.interval", "OCTAVIA_TX_FOO",
         ):  # fmt: skip
             self.assertIn(f"{name}", told)
-        self.assertEqual(len(problems), 9)
+        self.assertEqual(len(problems), 10)
         self.assertTrue(all("Accepted" in p or "Known" in p for p in problems), told)
 
     def test_each_kind_of_setting_is_held_against_what_it_is_for(self) -> None:

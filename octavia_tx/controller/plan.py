@@ -16,9 +16,9 @@ the rows are a situation like any other:
     All that are replaced are told before any is waited for.
   - The VIP comes first, because it is quick and because it's what can fail for a reason of the tenant's.
   - An amphora that runs no revision yet may not be plumbed to the VIP. One that does, is.
-  - Pushing is the last step for the tenant, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't
-    C{ACTIVE}, or the revision that it wants differs from one of those applied, there is a push; and if there's none,
-    it's done. What an amphora's agent is due itself comes after, its certificate last: that may wait.
+  - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
+    or the revision that it wants differs from one of those applied, there is a push; and if there's none, it's done.
+  - A certificate that is due is renewed before, since a push may fail for ever for a reason of the tenant's.
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
@@ -66,7 +66,7 @@ def plan(situation: Situation) -> tuple[Step, ...]:
     kept = _kept(situation)
     leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
     retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
-    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving) + _renewal(situation, kept)
+    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
@@ -93,11 +93,6 @@ def _farewell(leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
     return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(a)))
 
 
-def _renewal(situation: Situation, kept: Amphora | None) -> tuple[Step, ...]:
-    """See to it that the kept amphora can be commanded tomorrow, too."""
-    return () if kept is None or kept.id not in situation.expiring else (RenewCertificate(kept.id),)
-
-
 def _kept(situation: Situation) -> Amphora | None:
     """The one amphora that is to serve, if any of these can."""
     able = [a for a in situation.amphorae if a.state in _PROMISING and a.id not in situation.gone]
@@ -121,6 +116,8 @@ def _service(situation: Situation, kept: Amphora | None) -> tuple[Step, ...]:
         steps += (AwaitAgent(kept.id),)
     if kept.applied_revision == 0:
         steps += (PlugVip(kept.id),)
+    if kept.id in situation.expiring:
+        steps += (RenewCertificate(kept.id),)
     served = kept.applied_revision == load_balancer.applied_revision == load_balancer.revision
     if not served or load_balancer.provisioning_status is not ProvisioningStatus.ACTIVE:
         steps += (Apply(kept.id),)

@@ -25,7 +25,7 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from octavia_tx.controller.situation import Situation
-from octavia_tx.controller.step import Later, OfAmphora
+from octavia_tx.controller.step import OfAmphora
 from octavia_tx.controller.work import Means, Work
 from octavia_tx.db import amphorae, failover, leases
 from octavia_tx.db.transaction import Transaction
@@ -73,17 +73,13 @@ class RenewCertificate(OfAmphora):
     name: ClassVar[str] = "renew certificate"
 
     async def do(self, situation: Situation, work: Work) -> Situation:
-        """
-        See L{Step.do}.
-
-        @raise Later: the agent doesn't take it now.
-        """
+        """See L{Step.do}. That an agent doesn't take it is no failure: L{Renewals} has it tried again."""
         amphora = situation.amphora(self.amphora_id)
         try:
-            renewed = await _renew(work.means, amphora, lambda: work.recording(self.name))
+            amphora = await _renew(work.means, amphora, lambda: work.recording(self.name))
         except (AmphoraError, CloudError) as error:
-            raise Later(_kept(amphora, error), work.means.settings.slow_retry) from error
-        return evolve(situation.having(renewed), expiring=situation.expiring - {amphora.id})
+            _keeps(amphora, error)
+        return evolve(situation.having(amphora), expiring=situation.expiring - {amphora.id})
 
 
 class Renewals:
@@ -119,7 +115,7 @@ class Renewals:
         try:
             await _renew(self._means, amphora, self._means.database.transaction)
         except (AmphoraError, CloudError) as error:
-            _kept(amphora, error)
+            _keeps(amphora, error)
 
     async def _replace(self, amphora: Amphora) -> bool:
         _log.critical(
@@ -135,8 +131,11 @@ class Renewals:
         return True
 
 
-def _kept(amphora: Amphora, error: OctaviaError) -> str:
+def _keeps(amphora: Amphora, error: OctaviaError) -> None:
     """Say loudly that an amphora didn't take its new certificate."""
-    sentence = f"Amphora {amphora.id} keeps its certificate, which ends at {amphora.cert_expiration}: {error}"
-    _log.error("{sentence}", sentence=sentence)
-    return sentence
+    _log.error(
+        "Amphora {amphora} keeps its certificate, which ends at {end}: {error}",
+        amphora=amphora.id,
+        end=str(amphora.cert_expiration),
+        error=str(error),
+    )

@@ -138,6 +138,7 @@ class Renewing(HeartbeatCase):
             controllers=(),
             certificates=None,
             credential=Credential(pem=b"", authority=b""),
+            credential_file=Path("/nowhere/agent.pem"),
         )
         self.successResultOf(Deferred.fromCoroutine(service.renew(settings)))
 

@@ -100,7 +100,7 @@ class ReadSettings(SynchronousTestCase):
         self.assertEqual(settings.network.namespace, None if os.geteuid() else "amphora-haproxy")
 
     def test_its_own_certificate_is_replaced_where_it_lies(self) -> None:
-        self.assertEqual(self.read().credential_path, self.directory / "server.pem")
+        self.assertEqual(self.read().credential_file, self.directory / "server.pem")
 
     def test_what_it_leaves_out_is_as_theirs_is(self) -> None:
         text = f"""

@@ -54,6 +54,7 @@ class Asking(AgentCase):
         self.assertEqual((await self.act("stop")).status, 202)
         self.assertFalse(await self.serves())
         self.assertEqual(self.haproxies(), [])
+        self.assertFalse((self.agent_directory / "load_balancers" / LB / "haproxy.pid").exists())
         self.assertEqual((await self.act("reload")).status, 202)
         self.assertTrue(await self.serves())
         for _ in range(2):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from twisted.trial.unittest import TestCase
 from amphora.keepalived import Keepalived, find
 from amphora.load_balancer import Invalid
 from amphora.supervision import Keepaliveds, Supervised
-from amphora.vrrp import Vrrp
+from amphora.vrrp import SCRIPTS, Vrrp
 from tests.integration import test_agent_api
 from tests.integration.agent_process import AMPHORA, LB, AgentCase, Answer, command, real, run
 
@@ -27,7 +28,9 @@ IDLE = b"global_defs {\n    router_id one\n}\n"
 INSTANCE = """
 vrrp_script check {{
     script {script}
-    interval 5
+    interval 1
+    fall 1
+    rise 1
 }}
 vrrp_instance pair {{
     state MASTER
@@ -147,7 +150,7 @@ class Pairs(KeepalivedCase):
         self.assertEqual(await self.topology(), ("SINGLE", "OK"))
         await self.put(IDLE)
         await self.put(b"nonsense {\n")
-        self.assertEqual((self.agent_directory / "keepalived" / "vrrp" / "keepalived.conf").read_bytes(), IDLE)
+        self.assertEqual((self.agent_directory / "vrrp" / "keepalived.conf").read_bytes(), IDLE)
 
     @run
     async def test_the_next_agent_adopts_it_and_one_that_died_is_started_again(self) -> None:
@@ -190,13 +193,13 @@ class Pairs(KeepalivedCase):
         await self._heard()  # only uploaded
         await self.told("start")
         await self._heard()
-        directory = self.agent_directory / "keepalived" / "vrrp"
+        directory = self.agent_directory / "vrrp"
         (directory / "vrrp.pid").mkdir()  # so that it can't be started again
         os.kill(await self.running_one(), signal.SIGKILL)
         await self.until(lambda: self.status("DOWN"))
         told = len(self.receiver.datagrams)
-        for _ in range(3):  # of which each takes more than two heartbeats' time
-            self.assertEqual((await self.told("start")).status, 500)
+        await self.until(lambda: "it is started again in 1.6 s" in self.log())  # after three heartbeats' time
+        self.assertEqual((await self.told("start")).status, 500)
         self.assertEqual(len(self.receiver.datagrams), told)
         (directory / "vrrp.pid").rmdir()
         await self._heard()
@@ -205,7 +208,7 @@ class Pairs(KeepalivedCase):
 
     async def _heard(self) -> None:
         before = len(self.receiver.datagrams)
-        await self.until(lambda: len(self.receiver.datagrams) > before + 1)
+        await self.until(lambda: len(self.receiver.datagrams) > before)
 
     @run
     async def test_versions_are_told(self) -> None:
@@ -309,10 +312,8 @@ class InNamespace(TestCase):
             self.ip("-n", self.namespace, *words.split())
         self.ip("-n", self.namespace, "addr", "add", "198.51.100.5/24", "dev", "one")
         prefix = ("/usr/bin/env", "ip", "netns", "exec", self.namespace)
-        self.called = Keepalived(find("keepalived"), "--vrrp", prefix)
-        self.script = self.directory / "check"
-        self.script.write_text("#!/bin/sh\n")
-        self.script.chmod(0o755)
+        self.called = Keepalived(find("keepalived"), "--vrrp", prefix, SCRIPTS)
+        self.script = self.directory / "vrrp" / "check_script.sh"
 
     def ip(self, *words: str) -> str:
         return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
@@ -329,13 +330,35 @@ class InNamespace(TestCase):
             real.callLater(0.02, waiting.callback, None)
             await waiting
 
-    @run
-    async def test_it_holds_the_vip_until_it_is_stopped(self) -> None:
-        every = Keepaliveds(real, self.directory, self.called)
+    def pair(self) -> Supervised:
+        every = Keepaliveds(real, self.directory, self.called, ("vrrp",))
         every.startService()
         self.addCleanup(every.stopService)
-        pair: Supervised = every.place("vrrp")
+        pair = every.place("vrrp")
         self.addCleanup(pair.remove)
+        return pair
+
+    @run
+    async def test_it_has_the_vip_only_while_each_haproxy_lives(self) -> None:
+        pair = self.pair()
+        vrrp = Vrrp(pair)
+        await pair.upload(self.text("198.51.100.9"))
+        await pair.start()
+        await self.until(lambda: "198.51.100.9/24" in self.addresses())
+        served = self.directory / "load_balancers" / LB
+        served.mkdir(parents=True)
+        (served / "haproxy.pid").write_text(f"{os.getpid()}\n")
+        gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+        self.assertEqual(subprocess.run([self.script]).returncode, 0)
+        (served / "haproxy.pid").write_bytes(gone.stdout)
+        await self.until(lambda: "198.51.100.9/24" not in self.addresses())
+        self.assertEqual(vrrp.topology()["topology_status"], "FAULT")
+        (served / "drained").write_text("")
+        await self.until(lambda: "198.51.100.9/24" in self.addresses())
+
+    @run
+    async def test_it_holds_the_vip_until_it_is_stopped(self) -> None:
+        pair = self.pair()
         vrrp = Vrrp(pair)
         await pair.upload(self.text("198.51.100.9"))  # of which keepalived says that some makes no sense
         self.assertFalse(vrrp.is_down())

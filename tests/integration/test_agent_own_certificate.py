@@ -131,7 +131,7 @@ class OwnCertificate(AgentCase):
         ):
             refused = await self.put(pem)
             self.assertEqual((refused.status, refused.json["message"]), (400, "Invalid request"))
-            self.assertTrue(refused.json["details"].startswith("agent.pem: "))
+            self.assertTrue(refused.json["details"].startswith("The agent's certificate: "))
             self.assertEqual(path.read_bytes(), before)
         self.assertEqual(await self.shown(), serial(before))
         self.assertNotIn("PRIVATE KEY", self.log())
