@@ -43,6 +43,7 @@ LISTENER = "33333333-3333-4333-8333-333333333333"
 POOL = "44444444-4444-4444-8444-444444444444"
 MEMBER = "55555555-5555-4555-8555-555555555555"
 KEY = bytes(range(32))
+NOBODY = 65534
 # Another version of haproxy can be given to these tests.
 HAPROXY = os.environ.get("OCTAVIA_TX_TEST_HAPROXY") or find_haproxy()
 real: Any = reactor
@@ -335,6 +336,22 @@ backend {POOL}:{LISTENER}
                     os.kill(pid, signal.SIGKILL)
             await deferLater(real, 0.02)
         raise AssertionError(f"processes that can't be ended: {left}")
+
+
+def rootless() -> list[str]:
+    """What a command line begins with, to be run by nobody, who may read our files, wherever they lie."""
+    if os.geteuid():
+        return []
+    capability = "+dac_read_search"
+    user = ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    return ["setpriv", *user, "--inh-caps", capability, "--ambient-caps", capability]
+
+
+def give(directory: Path) -> None:
+    """Let who is L{rootless} write there."""
+    if not os.geteuid():
+        for path in (directory.parent, directory, *directory.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
 
 
 def command(pid: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,13 +14,23 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.trial.unittest import SkipTest
 
-from tests.integration.agent_process import AMPHORA, HAPROXY, LB, LISTENER, MEMBER, POOL, AgentCase, real
+from tests.integration.agent_process import (
+    AMPHORA,
+    HAPROXY,
+    LB,
+    LISTENER,
+    MEMBER,
+    POOL,
+    AgentCase,
+    give,
+    real,
+    rootless,
+)
 
 VENV = Path(sys.prefix)
 PYTHON = VENV / "octavia" / "bin" / "python"
 INSTALLED = VENV / ".octavia"
 CONTROLLER = Path(__file__).with_name("openstack_controller.py")
-NOBODY = 65534
 KEY = "any text, and not of 32 bytes"
 Tree = dict[str, Any]
 
@@ -152,18 +161,12 @@ class ControllerCase(AgentCase):
         return ["/usr/bin/env"]
 
     def before(self) -> list[str]:
-        """What the agent's command line begins with: it isn't root. It may read our files, wherever they lie."""
-        if os.geteuid():
-            return []
-        capability = "+dac_read_search"
-        user = ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-        return ["setpriv", *user, "--inh-caps", capability, "--ambient-caps", capability]
+        """What the agent's command line begins with: it isn't root."""
+        return rootless()
 
     def belongs_to_the_agent(self, directory: Path) -> None:
         """Let it write there."""
-        if not os.geteuid():
-            for path in (directory.parent, directory, *directory.iterdir()):
-                os.chown(path, NOBODY, NOBODY)
+        give(directory)
 
     async def _answers(self) -> bool:
         if self.agents[-1].poll() is not None:
