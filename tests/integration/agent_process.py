@@ -43,7 +43,7 @@ LISTENER = "33333333-3333-4333-8333-333333333333"
 POOL = "44444444-4444-4444-8444-444444444444"
 MEMBER = "55555555-5555-4555-8555-555555555555"
 KEY = bytes(range(32))
-NOBODY = 65534
+SOMEBODY = 61234  # in particular not the user whom OpenStack's configurations name
 # Another version of haproxy can be given to these tests.
 HAPROXY = os.environ.get("OCTAVIA_TX_TEST_HAPROXY") or find_haproxy()
 real: Any = reactor
@@ -339,11 +339,11 @@ backend {POOL}:{LISTENER}
 
 
 def rootless() -> list[str]:
-    """What a command line begins with, to be run by nobody, who may read our files, wherever they lie."""
+    """What a command line begins with, to be run by somebody else, if we are root, who may read our files."""
     if os.geteuid():
         return []
     capability = "+dac_read_search"
-    user = ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    user = ["--reuid", str(SOMEBODY), "--regid", str(SOMEBODY), "--clear-groups"]
     return ["setpriv", *user, "--inh-caps", capability, "--ambient-caps", capability]
 
 
@@ -351,7 +351,7 @@ def give(directory: Path) -> None:
     """Let who is L{rootless} write there."""
     if not os.geteuid():
         for path in (directory.parent, directory, *directory.iterdir()):
-            os.chown(path, NOBODY, NOBODY)
+            os.chown(path, SOMEBODY, SOMEBODY)
 
 
 def command(pid: int) -> str:
