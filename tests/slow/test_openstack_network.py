@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ class Single(AmphoraCase):
         await self.plug()
         tree = self.served()
         member = {"id": MEMBER, "ip_address": MEMBER_IP, "protocol_port": 53}
-        tree["pools"] = [{"id": UDP_POOL, "protocol": "UDP", "members": [member]}]
+        monitor = {"type": "UDP-CONNECT"}
+        tree["pools"] = [{"id": UDP_POOL, "protocol": "UDP", "members": [member], "monitor": monitor}]
         tree["listeners"] = [{"id": UDP_LISTENER, "protocol": "UDP", "protocol_port": 53, "pool": UDP_POOL}]
         await self.do("plan", tree)
         with contextlib.suppress(Refused):  # where the kernel has no IPVS
@@ -137,6 +139,9 @@ class Single(AmphoraCase):
         there = await self.do("client.get", f"listeners/{UDP_LISTENER}/udp_listener")
         self.assertEqual(there["status"], 200)
         self.assertIn(f"{VIP} 53", there["body"])
+        check = self.base / "lvs" / "check" / "udp_check.sh"
+        self.assertIn(f'misc_path "{check} {MEMBER_IP} 53"', there["body"])
+        self.assertTrue(os.access(check, os.X_OK))
         (listed,) = await self.do("client.get_all_listeners")
         self.assertEqual((listed["uuid"], listed["type"]), (UDP_LISTENER, "UDP"))
         await self.do("delete", UDP_LISTENER)
