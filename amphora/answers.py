@@ -129,7 +129,7 @@ def _tell(request: IRequest, outcome: str) -> None:
 
 
 def _absent(request: IRequest, failure: Failure) -> bytes:
-    return answer(request, 404, said("Listener Not Found", f"No listener with UUID: {failure.value}"))
+    return answer(request, 404, said("Loadbalancer Not Found", f"No loadbalancer with UUID: {failure.value}"))
 
 
 def _absent_file(request: IRequest, failure: Failure) -> bytes:

@@ -155,7 +155,7 @@ class AgentApi:
         """Start, drain, stop or reload haproxy, or a UDP listener's keepalived."""
         if (udp := self._udp_listeners.find(str(identifier))) is not None:
             return await commands.act(request, udp, action)
-        act = _ACTIONS.get(action)
+        act = _ACTIONS.get(action.lower())
         if act is None:
             return answer(request, 400, said("Invalid Request", f"Unknown action: {action}"))
         load_balancer = self._load_balancers.find(str(identifier))

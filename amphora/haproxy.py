@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from amphora.runner import ReloadRefused, Runner, Running
 
-START_LIMIT: Final = 10.0  # seconds until it must serve
+START_LIMIT: Final = 30.0  # seconds until it must serve
 TERM_LIMIT: Final = 1.0  # seconds until it must have ended
 SETTLED: Final = 10.0  # seconds; one that ran as long didn't fail to start
 FIRST_DELAY: Final = 0.1  # seconds until the first restart; each further one waits twice as long

@@ -95,7 +95,8 @@ class Ledger:
             members += snapshot.members
             members += [self._words[key] for key in snapshot.unchecked if key in self._words]
         members.sort(key=lambda m: m.pool_id)
-        return Report(tuple(listeners), tuple(members), tuple(self._snapshots))
+        load_balancers = tuple(key for key, s in self._snapshots.items() if s.load_balancer_id)
+        return Report(tuple(listeners), tuple(members), load_balancers)
 
     def pool_listeners(self) -> dict[str, str]:
         """By pool's id, a listener that uses it."""

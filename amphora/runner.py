@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 
 from amphora.hold import SOCKET as HELD
 from amphora.master import SOCKET, Master, MasterSilent, Processes
+from amphora.preamble import REPEATED
 from amphora.process import Identity, Watch, identify, in_directory, spawn
 from amphora.server_states import STATES
 
@@ -25,7 +26,7 @@ GLANCE: Final = 0.02  # seconds between two looks at a master that starts or rel
 RELOAD_LIMIT: Final = 30.0  # seconds; haproxy itself gives up binding after 2
 ADOPTION_LIMIT: Final = 5.0  # seconds; a master that is just reloading doesn't answer
 
-_PRESENTING: Final = (" haproxy version is ", " path to executable is ")
+_PRESENTING: Final = (" haproxy version is ", " path to executable is ", REPEATED)
 
 
 class ReloadRefused(Exception):
@@ -72,26 +73,19 @@ class Program:
 
     @ivar path: the program's.
     @ivar peer: its own name among haproxy's peers.
+    @ivar preamble: a file that it reads before each configuration.
     @ivar prefix: what goes before it on a command line, to have it run where traffic flows.
     """
 
     path: str
     peer: str
+    preamble: Path | None = None
     prefix: tuple[str, ...] = ()
 
     def check(self, configuration: Path) -> tuple[str, ...]:
         """The command line that only checks a configuration."""
-        return (
-            *self.prefix,
-            self.path,
-            "-c",
-            "-C",
-            str(configuration.parent),
-            "-f",
-            str(configuration),
-            "-L",
-            self.peer,
-        )
+        where = ("-C", str(configuration.parent))
+        return (*self.prefix, self.path, "-c", *where, *self._files(configuration), "-L", self.peer)
 
     def serve(self, directory: Path) -> tuple[str, ...]:
         """
@@ -101,7 +95,13 @@ class Program:
         C{-db}: whatever the configuration says of daemons, it stays the process that we started.
         """
         listening = ("-C", str(directory), "-S", f"unix@{SOCKET},mode,600", "-p", str(directory / PID_FILE))
-        return (*self.prefix, self.path, "-W", "-db", *listening, "-f", str(directory / CONFIGURATION), "-L", self.peer)
+        served = self._files(directory / CONFIGURATION)
+        return (*self.prefix, self.path, "-W", "-db", *listening, *served, "-L", self.peer)
+
+    def _files(self, configuration: Path) -> Iterator[str]:
+        for path in (self.preamble, configuration):
+            if path is not None:
+                yield from ("-f", str(path))
 
 
 class HaproxyRunner:
@@ -172,11 +172,9 @@ class Log:
 
 
 def readable(said: str, directory: Path) -> str:
-    """haproxy's words, without paths of this machine and without the lines that only present it."""
+    """haproxy's words, without paths of this machine and without the lines that tell nothing of the configuration."""
     lines = said.replace(f"{directory}/", "").splitlines()
-    return "\n".join(
-        li for li in lines if li.strip() and " haproxy version is " not in li and " path to exec" not in li
-    )
+    return "\n".join(li for li in lines if li.strip() and not any(words in li for words in _PRESENTING))
 
 
 class Haproxy:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 from OpenSSL import SSL, crypto
+from twisted.internet.ssl import TLSVersion
 
 from amphora import network_settings
 from amphora.certificates import in_memory
@@ -34,6 +35,8 @@ KNOWN: Final = {
 _LISTEN: Final = re.compile(r"tcp:(?:port=)?(\d+)(?::interface=(\S+))?").fullmatch
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 T = TypeVar("T")
+# The settings that a file with a text would have, at a path, with overrides of where it listens, and of haproxy.
+Parse = Callable[[bytes, Path, str | None, str | None], "Settings"]
 
 
 class BadSettings(Exception):
@@ -81,6 +84,9 @@ class Settings:
     @ivar controllers: URLs of those whom it asks for its configuration.
     @ivar credential_file: where the agent's own certificate and key lie.
     @ivar certificates: where tenants' certificates and private keys lie; C{None} where there's no place for them.
+    @ivar controller: who may command it.
+    @ivar least_tls: what controllers must speak at least.
+    @ivar preamble: what haproxy reads before each configuration.
     """
 
     directory: Path
@@ -92,22 +98,26 @@ class Settings:
     certificates: Path | None
     credential: Credential
     credential_file: Path
+    controller: Peer = Peer(role=Role.CONTROLLER)
+    least_tls: TLSVersion = TLSVersion.TLSv1_2
+    preamble: str = ""
     network: NetworkSettings = NetworkSettings()
 
 
-def read(path: Path, listen: str | None = None, haproxy: str | None = None) -> Settings:
+def read(path: Path, listen: str | None = None, haproxy: str | None = None, reader: Parse | None = None) -> Settings:
     """
     The settings in a file, and the credential beside it.
 
     @param listen: in place of the file's C{listen}.
     @param haproxy: in place of the file's C{haproxy}.
+    @param reader: of another kind of file, in place of L{parse}.
     @raise BadSettings: listing all that is wrong.
     """
     try:
         text = path.read_bytes()
     except OSError as e:
         raise BadSettings((f"{path}: can't be read: {e.strerror}.",)) from e
-    return parse(text, path, listen, haproxy)
+    return (reader or parse)(text, path, listen, haproxy)
 
 
 def parse(text: bytes, path: Path, listen: str | None = None, haproxy: str | None = None) -> Settings:
@@ -135,16 +145,16 @@ class _Reader:
     def settings(self) -> Settings:
         self._complain_of_unknown()
         heartbeat = Heartbeat(
-            receivers=self._value("heartbeat", "receivers", _receivers) or (),
+            receivers=self._value("heartbeat", "receivers", receivers) or (),
             key=self._value("heartbeat", "key", _key) or b"",
-            interval=self._value("heartbeat", "interval", _interval, 5.0) or 5.0,
+            interval=self._value("heartbeat", "interval", interval, 5.0) or 5.0,
             envelope=self._value("heartbeat", "envelope", _envelope, "octavia-tx") or "",
         )
         settings = Settings(
             directory=self._path.parent.absolute(),
-            amphora_id=self._value("", "amphora_id", _identifier) or "",
-            listen=self._value("", "listen", _listen, "tcp:9443") or Address("", 0),
-            haproxy=self._value("", "haproxy", _program, "haproxy") or "",
+            amphora_id=self._value("", "amphora_id", identifier) or "",
+            listen=self._value("", "listen", listening, "tcp:9443") or Address("", 0),
+            haproxy=self._value("", "haproxy", program, "haproxy") or "",
             heartbeat=heartbeat,
             controllers=self._value("controllers", "urls", _urls, []) or (),
             certificates=self._certificates(),
@@ -191,31 +201,45 @@ class _Reader:
         if "certificates" in self._document:
             return self._value("certificates", "directory", _directory)
         try:
-            places = certificates_directories(_identifier(self._document.get("amphora_id")))
+            places = certificates_directories(identifier(self._document.get("amphora_id")))
         except ValueError:
             return None  # which is complained of already
         return next((place for place in places if in_memory(place) and os.access(place.parent, os.W_OK)), None)
 
     def _credential(self) -> Credential:
-        pem, authority = self._beside(CREDENTIAL), self._beside("authority.pem")
-        credential = Credential(pem=pem, authority=authority)
-        if pem and authority:
-            try:
-                MutualTLS(credential, Peer(role=Role.CONTROLLER))
-            except (SSL.Error, crypto.Error, ValueError) as e:
-                self._problems.append(
-                    f"agent.pem, authority.pem: not a certificate with its key, and an authority's certificate: "
-                    f"{type(e).__name__}."
-                )
-        return credential
-
-    def _beside(self, name: str) -> bytes:
-        path = self._path.parent / name
+        pem, authority = (self._path.parent / name for name in (CREDENTIAL, "authority.pem"))
         try:
-            return path.read_bytes()
+            return credential(pem, authority)
+        except BadSettings as e:
+            self._problems += e.problems
+            return Credential(pem=b"", authority=b"")
+
+
+def credential(pem: Path, authority: Path) -> Credential:
+    """
+    The credential in two files.
+
+    @raise BadSettings: there's none.
+    """
+    contents, problems = [], []
+    for path in (pem, authority):
+        try:
+            contents.append(path.read_bytes())
         except OSError as e:
-            self._problems.append(f"{path}: can't be read: {e.strerror}.")
-            return b""
+            problems.append(f"{path}: can't be read: {e.strerror}.")
+    if problems:
+        raise BadSettings(tuple(problems))
+    found = Credential(pem=contents[0], authority=contents[1])
+    try:
+        MutualTLS(found, Peer(role=Role.CONTROLLER))
+    except (SSL.Error, crypto.Error, ValueError) as e:
+        raise BadSettings(
+            (
+                f"{pem.name}, {authority.name}: not a certificate with its key, and an authority's certificate: "
+                f"{type(e).__name__}.",
+            )
+        ) from e
+    return found
 
 
 def _text(value: object) -> str:
@@ -230,14 +254,16 @@ def _texts(value: object) -> list[str]:
     return [_text(v) for v in value]
 
 
-def _identifier(value: object) -> str:
+def identifier(value: object) -> str:
+    """The id that a value holds. Raises L{ValueError} for anything else."""
     try:
         return str(UUID(_text(value)))
     except ValueError as e:
         raise ValueError("must be a UUID") from e
 
 
-def _listen(value: object) -> Address:
+def listening(value: object) -> Address:
+    """Where a value says that the agent listens. Raises L{ValueError} for anything else."""
     match = _LISTEN(_text(value))
     if match is None:
         raise ValueError(f"{value!r} isn't of the form tcp:PORT or tcp:PORT:interface=ADDRESS")
@@ -254,18 +280,20 @@ def _directory(value: object) -> Path:
     return path
 
 
-def _program(value: object) -> str:
+def program(value: object) -> str:
+    """The path of the program that a value names. Raises L{ValueError} for anything else."""
     found = shutil.which(_text(value))
     if found is None:
         raise ValueError(f"there's no program {value!r}")
     return str(Path(found).absolute())
 
 
-def _receivers(value: object) -> tuple[Address, ...]:
-    receivers = tuple(_receiver(text) for text in _texts(value))
-    if not receivers:
+def receivers(value: object) -> tuple[Address, ...]:
+    """The addresses that a list of texts names, at least one. Raises L{ValueError} for anything else."""
+    found = tuple(_receiver(text) for text in _texts(value))
+    if not found:
         raise ValueError("must name at least one receiver")
-    return receivers
+    return found
 
 
 def _receiver(text: str) -> Address:
@@ -295,7 +323,8 @@ def _key(value: object) -> bytes:
     return bytes.fromhex(value)
 
 
-def _interval(value: object) -> float:
+def interval(value: object) -> float:
+    """The seconds that a value holds. Raises L{ValueError} for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= 3600:
         raise ValueError("must be a number of seconds from 0.1 to 3600")
     return float(value)

@@ -29,8 +29,9 @@ Row = Mapping[str, str]
 @frozen
 class Snapshot:
     """
-    What one load balancer's haproxy counted at a moment, in all its workers.
+    What one load balancer's haproxy counted at a moment, in all its workers; or what is known of a listener of UDP.
 
+    @ivar load_balancer_id: empty for a listener of UDP.
     @ivar statuses: of listeners, by id, as the worker says that accepts connections.
     @ivar counters: by listener's id, one for each worker.
     @ivar members: what is known of each, once for each pool.
@@ -84,9 +85,11 @@ def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, .
                 if accepts and row["status"] in (OPEN, FULL, _STOPPED):
                     # One that is drained is told of for its counters' sake; its word counts for nothing by then.
                     statuses[proxy] = FULL if _is_full(row) else OPEN
-            elif accepts and is_identifier(row["svname"]):
-                key = proxy, row["svname"]
+            elif accepts:
                 pool_listeners.setdefault(proxy, listener_id)
+                if not is_identifier(row["svname"]):
+                    continue  # the pool itself, which may have no members
+                key = proxy, row["svname"]
                 status = member_status(row)
                 if status is None:
                     unchecked[key] = None

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from amphora import durable
 from amphora.haproxy import Core, HaproxyLife, StartFailed, build
-from amphora.keepalived import CONFIGURATION, LOG, Keepalived, KeepalivedFailed, Runner
+from amphora.keepalived import CONFIGURATION, LOG, PID, Keepalived, KeepalivedFailed, Runner
 from amphora.load_balancer import Invalid, checksum
 from amphora.runner import LOG_LIMIT, environment
 from amphora.turns import Turns
@@ -30,6 +30,7 @@ _HARMLESS: Final = re.compile(
     r"""
     \bwarning\b | ^SECURITY\ VIOLATION\b
     | ^Disabling\ (track|misc)\ script\b  # isn't there
+    | \ without\ any\ unicast\ peers\. # of a pair that has one amphora just now
     | \ has\ no\ real\ servers\ -\ ignoring$  # a pool without members
     | \ parsed\ invalid\ IP\ gateway\. | \ unknown\ route\ keyword\ gateway$  # so OpenStack calls "via"
     """,
@@ -76,6 +77,17 @@ class Supervised:
             return (self._directory / CONFIGURATION).read_bytes()
         except FileNotFoundError:
             return b""
+
+    def pid(self) -> int:
+        """
+        Its process's.
+
+        @raise OSError: it hasn't written it.
+        """
+        try:
+            return int((self._directory / PID).read_text())
+        except ValueError as e:
+            raise OSError(f"{PID} isn't whole.") from e
 
     def upload(self, text: bytes) -> Deferred[str]:
         """

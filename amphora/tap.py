@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
+from amphora import durable, openstack_settings, preamble, udp_check
 from amphora.answers import application
 from amphora.api import AgentApi
 from amphora.certificates import tell_where
@@ -32,13 +33,14 @@ from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
 from amphora.sealing import sealer
-from amphora.settings import Address, BadSettings, Settings, parse, read
+from amphora.settings import Address, BadSettings, Parse, Settings, parse, read
 from amphora.site import site
 from amphora.supervision import Keepaliveds
 from amphora.udp_listeners import UdpListeners
+from amphora.udp_observer import UdpObservation
 from amphora.vrrp import SCRIPTS, Vrrp
 from octavia_tx.wire.rest import peer_name
-from octavia_tx.wire.tls import MutualTLS, Peer, Role
+from octavia_tx.wire.tls import MutualTLS
 
 LOCK: Final = "agent.lock"
 
@@ -53,7 +55,12 @@ class Options(usage.Options):
         "and authority.pem must be too. haproxy goes on serving when the agent ends; the next one takes it over."
     )
     optParameters = [
-        ["config", "c", "agent.toml", "The configuration file, TOML."],
+        [
+            "config",
+            "c",
+            "agent.toml",
+            "The configuration file, TOML; if named *.conf, as OpenStack's controllers write it.",
+        ],
         ["listen", "l", None, "Where controllers reach it, in place of the file's: tcp:PORT[:interface=ADDRESS]."],
         ["haproxy", None, None, "haproxy's program, a name or a path, in place of the file's."],
     ]
@@ -65,14 +72,18 @@ class Options(usage.Options):
         """The configuration file's."""
         return Path(self["config"])
 
+    @property
+    def _reader(self) -> Parse:
+        return openstack_settings.parse if self.path.suffix == openstack_settings.SUFFIX else parse
+
     def parse(self, text: bytes) -> Settings:
         """The settings that the file would come to with another text. Raises L{BadSettings}."""
-        return parse(text, self.path, self["listen"], self["haproxy"])
+        return self._reader(text, self.path, self["listen"], self["haproxy"])
 
     def postOptions(self) -> None:
         """Read all settings, and tell all that's bad at once."""
         try:
-            self.settings = read(self.path, self["listen"], self["haproxy"])
+            self.settings = read(self.path, self["listen"], self["haproxy"], self._reader)
         except BadSettings as e:
             raise SystemExit("The agent can't start with these settings:\n  " + "\n  ".join(e.problems)) from e
 
@@ -141,6 +152,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     @param parse: the settings that it would come to with another text; raises L{BadSettings}.
     @raise SystemExit: another one has its directory.
     """
+    durable.make_directory(settings.directory)
     whole = AgentService(hold(settings.directory))
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
@@ -149,10 +161,14 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     vrrp = Vrrp(pair.place("vrrp"))
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host, vrrp.is_down)
     observation = Observation(reactor, ledger, heartbeats)
-    program = Program(settings.haproxy, peer_name(settings.amphora_id), network.prefix)
+    udp_observation = UdpObservation(reactor, udp, ledger, heartbeats)
+    before = preamble.place(settings.directory, settings.preamble)
+    if before is not None:
+        udp_check.place(settings.directory)
+    program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
-    tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
+    tls = MutualTLS(settings.credential, settings.controller, settings.least_tls)
     pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
     heartbeats.on_notice = pull.notice
     renewal = Renewal(settings, path, parse, (heartbeats, pull))
@@ -161,10 +177,10 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
         reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic, vrrp, others
     )
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api, NetworkApi(network), own, vrrp, others)).resource()))
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, own, NetworkApi(network), vrrp, others)).resource()))
     listening = Listening(reactor, settings.listen, https)
     # The network first: it makes the namespace in which all else is started.
-    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, pull)
+    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -63,7 +63,8 @@ def seal(
     A datagram as OpenStack's receivers expect it, version 3.
 
     @param report: with counters that are differences; those of several epochs are added up.
-    @param listeners: by pool, a listener that uses it; any of the report's where a pool isn't in it.
+    @param listeners: by pool, also one without members, a listener that uses it; any of the report's where a pool
+        isn't in it.
     @raise ValueError: it is too large for any datagram.
     """
     document = {
@@ -193,12 +194,15 @@ def _stats(counters: tuple[Counters, ...]) -> dict[str, int]:
 
 
 def _pools(report: Report, listeners: Mapping[str, str]) -> dict[str, Any]:
+    """Those without members, too, since the receiver counts a pool that isn't mentioned as offline."""
     by_default = report.listeners[0].listener_id if report.listeners else ""
-    pools: dict[str, Any] = {}
+    members: dict[str, dict[str, str]] = {f"{pool}:{listener}": {} for pool, listener in listeners.items()}
     for member in report.members:
         key = f"{member.pool_id}:{listeners.get(member.pool_id, by_default)}"
-        pool = pools.setdefault(key, {"status": "DOWN", "members": {}})
-        pool["members"][member.member_id] = member.status
-        if member.status in ("UP", "no check"):
-            pool["status"] = "UP"
-    return pools
+        members.setdefault(key, {})[member.member_id] = member.status
+    return {key: {"status": _pool_status(known.values()), "members": known} for key, known in members.items()}
+
+
+def _pool_status(members: Collection[str]) -> str:
+    """By the statuses of its members: as haproxy sees it, a pool without any has nothing that is down."""
+    return "DOWN" if members and not {"UP", "no check"} & set(members) else "UP"

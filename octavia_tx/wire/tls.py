@@ -38,8 +38,9 @@ class Credential:
     """
     One peer's own certificate and key.
 
-    @ivar pem: the certificate, then the private key, PEM. Secret.
-    @ivar authority: the certificate of the authority that both sides trust, PEM.
+    @ivar pem: the certificate, then the private key, PEM. Certificates of those between it and an authority may follow.
+        Secret.
+    @ivar authority: the certificate of the authority that both sides trust, PEM; or those of several.
     """
 
     pem: bytes = field(repr=False)
@@ -48,15 +49,18 @@ class Credential:
 
 @frozen(kw_only=True)
 class Peer:
-    """Who the other side must be. C{identifier} is C{None} where any id of that role may come."""
+    """
+    Who the other side must be. C{identifier} is C{None} where any id of that role may come, C{role} where the
+    authority's word is enough: certificates of OpenStack's controllers name none.
+    """
 
-    role: Role
+    role: Role | None
     identifier: str | None = None
 
     def accepts(self, certificate: x509.Certificate) -> bool:
         """Whether a certificate, whose chain was verified already, names this peer."""
         role, identifiers = named_by(certificate)
-        return role is self.role and (self.identifier is None or self.identifier in identifiers)
+        return self.role in (None, role) and (self.identifier is None or self.identifier in identifiers)
 
 
 def named_by(certificate: x509.Certificate) -> tuple[Role | None, frozenset[str]]:
@@ -70,14 +74,15 @@ def named_by(certificate: x509.Certificate) -> tuple[Role | None, frozenset[str]
     return (roles[0] if len(roles) == 1 else None), frozenset(names.get_values_for_type(x509.DNSName))
 
 
-def _context(credential: Credential, peer: Peer) -> SSL.Context:
+def _context(credential: Credential, peer: Peer, least: TLSVersion) -> SSL.Context:
     own = PrivateCertificate.loadPEM(credential.pem)
-    authority = Certificate.loadPEM(credential.authority)
+    authorities = x509.load_pem_x509_certificates(credential.authority)
     options = CertificateOptions(
         privateKey=own.privateKey.original,
         certificate=own.original,
-        trustRoot=trustRootFromCertificates([authority]),
-        raiseMinimumTo=TLSVersion.TLSv1_2,
+        extraCertChain=[crypto.X509.from_cryptography(c) for c in x509.load_pem_x509_certificates(credential.pem)[1:]],
+        trustRoot=trustRootFromCertificates([Certificate(crypto.X509.from_cryptography(c)) for c in authorities]),
+        raiseMinimumTo=least,
     )
     context = options.getContext()
 
@@ -96,13 +101,14 @@ class MutualTLS:
     A server calls L{renew} when its certificate was replaced; connections that stand are left alone.
     """
 
-    def __init__(self, credential: Credential, peer: Peer) -> None:
+    def __init__(self, credential: Credential, peer: Peer, least: TLSVersion = TLSVersion.TLSv1_2) -> None:
         self._peer = peer
-        self._context = _context(credential, peer)
+        self._least = least
+        self._context = _context(credential, peer, least)
 
     def renew(self, credential: Credential) -> None:
         """Use this credential for all connections from now on."""
-        self._context = _context(credential, self._peer)
+        self._context = _context(credential, self._peer, self._least)
 
     def clientConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """See L{IOpenSSLClientConnectionCreator}."""

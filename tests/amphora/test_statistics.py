@@ -80,6 +80,10 @@ class Members(SynchronousTestCase):
             self.assertEqual(found.members, (MemberReport(POOL, MEMBER, "DOWN"),))
             self.assertEqual(found.pool_listeners, {POOL: LISTENER})
 
+    def test_a_pool_without_members_is_known_too(self) -> None:
+        found = seen({"pxname": f"{POOL}:{LISTENER}", "svname": "BACKEND", "status": "UP"})
+        self.assertEqual((found.members, found.unchecked, found.pool_listeners), ((), (), {POOL: LISTENER}))
+
 
 class AnyText(SynchronousTestCase):
     @given(st.text())

@@ -43,6 +43,7 @@ LISTENER = "33333333-3333-4333-8333-333333333333"
 POOL = "44444444-4444-4444-8444-444444444444"
 MEMBER = "55555555-5555-4555-8555-555555555555"
 KEY = bytes(range(32))
+SOMEBODY = 61234  # in particular not the user whom OpenStack's configurations name
 real: Any = reactor
 
 
@@ -209,11 +210,19 @@ class AgentCase(TestCase):
         child.wait(10)
 
     async def call(
-        self, method: str, path: str, body: bytes = b"", fence: int | None = None, credential: Credential | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        fence: int | None = None,
+        credential: Credential | None = None,
+        kind: str | None = None,
     ) -> Answer:
         """Call the agent as a controller does."""
         tls = MutualTLS(credential or self.credential, Peer(role=Role.AMPHORA, identifier=AMPHORA))
         headers = Headers({FENCE_HEADER: [str(fence)]} if fence is not None else {})
+        if kind is not None:
+            headers.setRawHeaders("Content-Type", [kind])
         return await self.request(Agent(real, Policy(tls), 5), method, self.url(path), headers, body)
 
     async def request(
@@ -327,6 +336,22 @@ backend {POOL}:{LISTENER}
                     os.kill(pid, signal.SIGKILL)
             await deferLater(real, 0.02)
         raise AssertionError(f"processes that can't be ended: {left}")
+
+
+def rootless() -> list[str]:
+    """What a command line begins with, to be run by somebody else, if we are root, who may read our files."""
+    if os.geteuid():
+        return []
+    capability = "+dac_read_search"
+    user = ["--reuid", str(SOMEBODY), "--regid", str(SOMEBODY), "--clear-groups"]
+    return ["setpriv", *user, "--inh-caps", capability, "--ambient-caps", capability]
+
+
+def give(directory: Path) -> None:
+    """Let who is L{rootless} write there."""
+    if not os.geteuid():
+        for path in (directory.parent, directory, *directory.iterdir()):
+            os.chown(path, SOMEBODY, SOMEBODY)
 
 
 def command(pid: int) -> str:

@@ -84,7 +84,7 @@ class Asking(AgentCase):
         await self.start()
         await self.upload()
         unknown = await self.call("GET", f"/1.0/loadbalancer/{AMPHORA}/haproxy")
-        self.assertEqual((unknown.status, unknown.json["message"]), (404, "Listener Not Found"))
+        self.assertEqual((unknown.status, unknown.json["message"]), (404, "Loadbalancer Not Found"))
         self.assertIn(AMPHORA, unknown.json["details"])
         self.assertEqual((await self.act("explode")).status, 400)
         wrong = await self.call("POST", "/1.0/info")

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.ssl import TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -29,9 +30,9 @@ HELLO, ANSWER = b"hello", b"answer"
 class Issuer:
     """An authority that issues whatever it is told to, wrong things too."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "authority") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(self._name, self._key.public_key(), timedelta(days=1))
         certificate = builder.add_extension(x509.BasicConstraints(True, None), True).sign(self._key, SHA256())
         self.pem = certificate.public_bytes(Encoding.PEM)
@@ -205,6 +206,34 @@ class WrongServers(PeersCase):
     async def test_one_that_speaks_tls_1_1_alone(self) -> None:
         server = Careless(self.amphora, newest=SSL.TLS1_1_VERSION, ciphers=b"ALL:@SECLEVEL=0")
         await self.refused_by_client(server)
+
+
+class AuthoritysWord(PeersCase):
+    """Where the authority's word is enough, as for agents of OpenStack's controllers."""
+
+    def server(self, authority: bytes) -> MutualTLS:
+        return MutualTLS(Credential(pem=self.amphora.pem, authority=authority), Peer(role=None))
+
+    async def test_any_role_and_none_may_come(self) -> None:
+        for role in ("amphora", "fish"):
+            client, server = await self.talk(Careless(self.issuer.issue(role, OTHER)), self.server(self.issuer.pem))
+            self.assertEqual((client.heard, server.heard), (ANSWER, HELLO))
+
+    async def test_each_of_several_authorities_is_believed(self) -> None:
+        other = Issuer("its successor")
+        for issuer in (self.issuer, other):
+            client = Careless(issuer.issue("controller", OTHER))
+            _client, server = await self.talk(client, self.server(self.issuer.pem + other.pem))
+            self.assertEqual(server.heard, HELLO)
+
+    async def test_one_of_another_authority_may_not(self) -> None:
+        _client, server = await self.talk(Careless(Issuer().issue("controller", OTHER)), self.server(self.issuer.pem))
+        self.assertEqual(server.heard, b"")
+
+    async def test_no_older_version_is_spoken_than_asked_for(self) -> None:
+        server = MutualTLS(self.amphora, Peer(role=None), TLSVersion.TLSv1_3)
+        _client, heard = await self.talk(Careless(self.controller, SSL.TLS1_2_VERSION), server)
+        self.assertEqual(heard.heard, b"")
 
 
 class WrongClients(PeersCase):

@@ -171,6 +171,17 @@ class Speaking(SynchronousTestCase):
         datagram = seal(KEY, AMPHORA, 1, EXPECTED, {POOL: MEMBER})
         self.assertEqual(list(json.loads(zlib.decompress(datagram[:-64]))["pools"]), [f"{POOL}:{MEMBER}"])
 
+    def test_a_pool_without_members_is_up(self) -> None:
+        datagram = seal(KEY, AMPHORA, 1, Report(), {POOL: LISTENER})
+        told = json.loads(zlib.decompress(datagram[:-64]))["pools"]
+        self.assertEqual(told, {f"{POOL}:{LISTENER}": {"status": "UP", "members": {}}})
+
+    def test_a_pool_whose_members_are_all_down_or_drained_is_down(self) -> None:
+        members = (MemberReport(POOL, MEMBER, "DOWN"), MemberReport(POOL, LISTENER, "DRAIN"))
+        datagram = seal(KEY, AMPHORA, 1, Report(members=members), {POOL: LISTENER})
+        (told,) = json.loads(zlib.decompress(datagram[:-64]))["pools"].values()
+        self.assertEqual(told["status"], "DOWN")
+
     def test_one_too_large_for_a_datagram_is_an_error(self) -> None:
         digests = [hashlib.md5(str(n).encode()).hexdigest() for n in range(5000)]
         members = tuple(MemberReport(POOL, f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}", "UP") for d in digests)
