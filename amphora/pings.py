@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from amphora import durable, pinger
 from amphora.process import Watch, spawn
-from amphora.runner import CONFIGURATION
+from amphora.runner import CONFIGURATION, environment
 
 PATIENCE: Final = 2.0  # seconds until it serves
 GLANCE: Final = 0.01  # seconds between looks whether it does
@@ -77,7 +77,7 @@ class Pings:
         pid = self._serving()
         if pid is None:
             program = (sys.executable, "-I", "-S", pinger.__file__, str(self._directory))
-            pid = spawn((*self._prefix, *program), self._place / LOG, {})
+            pid = spawn((*self._prefix, *program), self._place / LOG, environment())
         Watch(self._reactor, pid, lambda: self._ended(pid))
         self._pid, self._since = pid, self._reactor.seconds()
 
