@@ -200,15 +200,25 @@ def main(directory: str) -> None:
     os.umask(0o077)
     os.chdir(os.path.join(directory, PLACE))
     lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _held(lock):
         return
     os.truncate(lock, 0)
     pinger = Pinger()
     pinger.listen()
     os.pwrite(lock, str(os.getpid()).encode(), 0)
     pinger.serve()
+
+
+def _held(lock: int) -> bool:
+    """Whether it is ours now. Who looks whether somebody has it has it for a moment, so it's tried a few times."""
+    for _ in range(5):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        else:
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from twisted.logger import Logger
 
 from amphora import durable, pinger
 from amphora.process import Watch, spawn
-from amphora.runner import CONFIGURATION
+from amphora.runner import CONFIGURATION, environment
 
 PATIENCE: Final = 2.0  # seconds until it serves
 GLANCE: Final = 0.01  # seconds between looks whether it does
-AGAIN: Final = 0.2  # seconds until one that ended is started again
+AGAIN: Final = 0.2  # seconds until one that ended is started again; each time twice as long while it ends early
+LONGEST: Final = 10.0  # one that served as long didn't end early
 LOG: Final = "log"
 
 
@@ -39,6 +40,8 @@ class Pings:
         self._place = directory / pinger.PLACE
         self._prefix = prefix
         self._pid: int | None = None
+        self._since = 0.0
+        self._delay = AGAIN
 
     async def serve(self, text: bytes) -> str:
         """
@@ -74,9 +77,9 @@ class Pings:
         pid = self._serving()
         if pid is None:
             program = (sys.executable, "-I", "-S", pinger.__file__, str(self._directory))
-            pid = spawn((*self._prefix, *program), self._place / LOG, {})
+            pid = spawn((*self._prefix, *program), self._place / LOG, environment())
         Watch(self._reactor, pid, lambda: self._ended(pid))
-        self._pid = pid
+        self._pid, self._since = pid, self._reactor.seconds()
 
     def stop(self) -> None:
         """Ping no more."""
@@ -88,7 +91,9 @@ class Pings:
     def _ended(self, pid: int) -> None:
         if pid == self._pid:
             self._pid = None
-            self._reactor.callLater(AGAIN, self._again)
+            lasted = self._reactor.seconds() - self._since >= LONGEST
+            self._delay = AGAIN if lasted else min(2 * self._delay, LONGEST)
+            self._reactor.callLater(self._delay, self._again)
 
     def _again(self) -> None:
         try:
@@ -96,7 +101,7 @@ class Pings:
                 self._keep()
         except OSError as e:
             self.log.error("members of {directory} aren't pinged: {e}", directory=self._directory.name, e=e)
-            self._reactor.callLater(1.0, self._again)
+            self._reactor.callLater(LONGEST, self._again)
 
     def _serving(self) -> int | None:
         """The pid of the one that serves; C{None}: there's none, or not yet."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +40,6 @@ class PingTests(TestCase):
         self.children: list[subprocess.Popen[bytes]] = []
         self.directory = Path(tempfile.mkdtemp(prefix="octavia-tx-test-"))
         self.addCleanup(shutil.rmtree, self.directory)
-        self.addCleanup(self.end)
         (self.directory / "ping").mkdir()
         self.namespace = f"oxt-{uuid4().hex[:8]}-ping"
         if os.geteuid() == 0:
@@ -46,6 +47,7 @@ class PingTests(TestCase):
             self.ip("netns", "add", self.namespace)
             self.within("link", "set", "lo", "up")
             self.has("192.0.2.10/32")  # the VIP
+            self.addCleanup(self.end)
 
     def end(self) -> None:
         for child in self.children:
@@ -54,7 +56,8 @@ class PingTests(TestCase):
         # Workers, whose parent haproxy's master was.
         inside = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True, check=False)
         for pid in inside.stdout.split():
-            os.kill(int(pid), 9)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
     def ip(self, *arguments: str) -> None:
         subprocess.run(["ip", *arguments], check=True)
