@@ -11,10 +11,27 @@ from twisted.logger import Logger
 
 from amphora.heartbeat import Heartbeats
 from amphora.ledger import Ledger
-from amphora.load_balancer import LoadBalancer
+from amphora.load_balancer import LoadBalancer, Observer
 from amphora.master import MasterSilent
 
 PERIOD: Final = 1.0  # seconds
+
+
+class Observers:
+    """Several as one, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    async def before(self, load_balancer: LoadBalancer) -> None:
+        """See L{Observer<amphora.load_balancer.Observer>}."""
+        for observer in self._observers:
+            await observer.before(load_balancer)
+
+    async def after(self, load_balancer: LoadBalancer) -> None:
+        """See L{Observer<amphora.load_balancer.Observer>}."""
+        for observer in self._observers:
+            await observer.after(load_balancer)
 
 
 class Observation(Service):

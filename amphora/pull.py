@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -22,6 +22,7 @@ from amphora.registry import LoadBalancers
 from amphora.runner import ReloadRefused
 from amphora.settings import Settings
 from octavia_tx.wire.heartbeat import is_identifier
+from octavia_tx.wire.logs import LogTerms, decode
 from octavia_tx.wire.rest import load_balancers_path
 
 FIRST_DELAY: Final = 0.5  # seconds; each further one is twice as long, give or take a half
@@ -38,12 +39,14 @@ class Wanted:
 
     @ivar text: haproxy's configuration; empty where there's nothing to serve.
     @ivar certificates: the files that it names, as far as they aren't there yet.
+    @ivar logs: the terms of its access log, if it has one.
     """
 
     load_balancer_id: str
     fence: int
     text: bytes
     certificates: Mapping[str, bytes] = field(factory=dict, repr=False)
+    logs: LogTerms | None = None
 
 
 def read(body: bytes) -> tuple[Wanted, ...]:
@@ -54,21 +57,23 @@ def read(body: bytes) -> tuple[Wanted, ...]:
     """
     try:
         return tuple(
-            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}))
+            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}), item.get("logs"))
             for item in json.loads(body)["load_balancers"]
         )
     except (ValueError, TypeError, KeyError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e!r}") from e
 
 
-def _wanted(identifier: object, fence: object, text: object, certificates: object) -> Wanted:
+def _wanted(identifier: object, fence: object, text: object, certificates: object, logs: object) -> Wanted:
     if not isinstance(identifier, str) or not is_identifier(identifier):
         raise ValueError("an id isn't a UUID")
     if not isinstance(text, str) or type(fence) is not int or fence < 0:
         raise ValueError("a load balancer lacks text or fence")
     if not isinstance(certificates, dict) or not all(isinstance(content, str) for content in certificates.values()):
         raise ValueError("certificates aren't texts by their names")
-    return Wanted(identifier, fence, text.encode(), {name: pem.encode() for name, pem in certificates.items()})
+    files = {name: pem.encode() for name, pem in certificates.items()}
+    terms = None if logs is None else decode(json.dumps(logs).encode())
+    return Wanted(identifier, fence, text.encode(), files, terms)
 
 
 def _places(urls: tuple[str, ...], amphora_id: str) -> tuple[str, ...]:
@@ -81,6 +86,7 @@ class Pull(Service):
 
     @param fetch: raises L{NoAnswer} when there's none.
     @param random: gives numbers from 0 to 1.
+    @param log: lets a load balancer's access log go by terms, under a fence.
     """
 
     log = Logger()
@@ -93,12 +99,14 @@ class Pull(Service):
         amphora_id: str,
         load_balancers: LoadBalancers,
         random: Callable[[], float],
+        log: Callable[[str, LogTerms, int | None], Awaitable[None]],
     ) -> None:
         self._reactor = reactor
         self._fetch = fetch
         self._places = _places(urls, amphora_id)
         self._load_balancers = load_balancers
         self._random = random
+        self._log = log
         self._work: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -153,6 +161,8 @@ class Pull(Service):
     async def _apply(self, wanted: Wanted) -> None:
         load_balancer = self._load_balancers.place(wanted.load_balancer_id)
         try:
+            if wanted.logs is not None:
+                await self._log(wanted.load_balancer_id, wanted.logs, wanted.fence)
             if wanted.text:
                 await load_balancer.apply(wanted.text, wanted.fence, wanted.certificates)
             else:

@@ -22,7 +22,10 @@ from amphora.certificates import tell_where
 from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats, sealer
 from amphora.ledger import Ledger
-from amphora.observer import Observation
+from amphora.logs.api import LogsApi
+from amphora.logs.renewal import TermsRenewal
+from amphora.logs.service import Logs
+from amphora.observer import Observation, Observers
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
@@ -140,13 +143,20 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     observation = Observation(reactor, ledger, heartbeats)
     program = Program(settings.haproxy, peer_name(settings.amphora_id))
     tell_where(settings.certificates)
-    load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
+    logs = Logs(reactor, settings.amphora_id, settings.directory, random)
+    observers = Observers(observation, logs)
+    load_balancers = LoadBalancers(reactor, settings.directory, program, observers, settings.certificates)
+    logs_api = LogsApi(logs, load_balancers)
     tls = MutualTLS(settings.credential, Peer(role=Role.CONTROLLER))
-    pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
-    renewal = Renewal(settings, path, parse, (heartbeats, pull))
+    fetch, whom = Fetch(reactor, tls), (settings.controllers, settings.amphora_id)
+    pull = Pull(reactor, fetch, *whom, load_balancers, random, logs_api.go_by)
+    terms = TermsRenewal(reactor, fetch, *whom, logs, logs_api.go_by)
+    logs.denied = terms.want
+    renewal = Renewal(settings, path, parse, (heartbeats, pull, terms))
     api = AgentApi(reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api,)).resource()))
-    parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
+    https = TLSMemoryBIOFactory(tls, False, site(application((api, logs_api)).resource()))
+    listening = Listening(reactor, settings.listen, https)
+    parts = (listening, logs, load_balancers, heartbeats, observation, pull, terms)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole

@@ -32,6 +32,7 @@ from octavia_tx.wire.rest import (
     certificate_path,
     certificates_path,
     haproxy_path,
+    logs_path,
     removal_path,
 )
 
@@ -133,6 +134,22 @@ class AgentClient:
         left = said.get("connections") if isinstance(said, dict) else None
         if type(left) is not int or left < 0:
             raise AmphoraError(amphora.id, "it doesn't tell how many connections it has.")
+        return left
+
+    async def put_log_terms(self, amphora: Amphora, load_balancer_id: str, terms: bytes, fence: int) -> None:
+        """Tell on which terms the load balancer's access log is shipped, before there's one."""
+        await self._call(amphora, "PUT", logs_path(load_balancer_id), _STALE, fence=fence, body=terms)
+
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """Bytes of its access log that wait; 0 where there's none."""
+        try:
+            answer = await self._call(amphora, "GET", logs_path(load_balancer_id), {404: _Absent})
+        except _Absent:
+            return 0
+        said = _json(answer)
+        left = said.get("left") if isinstance(said, dict) else None
+        if type(left) is not int or left < 0:
+            raise AmphoraError(amphora.id, "it doesn't tell how much of its log is left.")
         return left
 
     async def configure(self, amphora: Amphora, text: str) -> None:

@@ -36,6 +36,10 @@ class NoopDriver:
     async def configure(self, amphora: Amphora, text: str) -> None:
         """See L{IAmphoraDriver.configure}."""
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}."""
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from attrs import asdict, field, frozen
@@ -25,6 +25,7 @@ from octavia_tx.interfaces import ICertificateManager
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
+from octavia_tx.wire.logs import LogTerms, encode
 from octavia_tx.wire.tls import identity_of
 
 _log = Logger()
@@ -49,12 +50,14 @@ class Served:
     @ivar fence: the number of the newest lease; the agent refuses a lower one from now on.
     @ivar haproxy: the configuration.
     @ivar certificates: the files that it names.
+    @ivar logs: on which terms its access log is shipped, if it has one.
     """
 
     id: str
     fence: int
     haproxy: str
     certificates: Mapping[str, str] = field(repr=False)
+    logs: Mapping[str, Any] | None = field(repr=False)
 
 
 class AmphoraApi:
@@ -65,6 +68,7 @@ class AmphoraApi:
     @param files: the same tree, and what its references stand for, to the files that the configuration names.
     @param manager: who keeps certificates; C{None}: nobody.
     @param identity: who is at the other end of a connection.
+    @param log_terms: on which a load balancer's access log is shipped; C{None}: it has none.
     """
 
     def __init__(
@@ -74,51 +78,86 @@ class AmphoraApi:
         files: Callable[[Tree, Secrets], Mapping[str, bytes]],
         manager: ICertificateManager | None,
         identity: Callable[[ITransport], str] = identity_of,
+        log_terms: Callable[[Tree], LogTerms | None] = lambda _tree: None,
     ) -> None:
         self._database = database
         self._render = render
         self._files = files
         self._manager = manager
         self._identity = identity
+        self._log_terms = log_terms
 
     def resource(self) -> IResource:
         """The API, for a site behind TLS that lets in none but amphorae."""
         app = Klein()
         app.route("/1.0/amphorae/<amphora_id>/load_balancers", methods=["GET"])(self._load_balancers)
+        app.route("/1.0/amphorae/<amphora_id>/logs", methods=["GET"])(self._logs)
         app.handle_errors(HTTPException)(_unrouted)
         return _Text(app.resource())
 
     async def _load_balancers(self, request: IRequest, amphora_id: str) -> bytes:
+        return await self._answered(request, amphora_id, self._served)
+
+    async def _logs(self, request: IRequest, amphora_id: str) -> bytes:
+        return await self._answered(request, amphora_id, self._logged)
+
+    async def _answered(
+        self, request: IRequest, amphora_id: str, ask: Callable[[str], Awaitable[tuple[Mapping[str, Any], ...]]]
+    ) -> bytes:
         try:
             if self._identity(request.transport) != amphora_id:  # type: ignore[attr-defined]
                 raise Forbidden(f"Amphora {amphora_id} is another one.")
-            served = await self._served(amphora_id)
+            found = await ask(amphora_id)
         except OctaviaError as error:
             _log.warn("Amphora {amphora} isn't answered: {error}", amphora=amphora_id, error=str(error))
             return _said(request, _status(error), str(error))
         request.setHeader(b"Content-Type", b"application/json")
-        return json.dumps({"load_balancers": [asdict(s) for s in served]}).encode()
+        return json.dumps({"load_balancers": found}).encode()
 
-    async def _served(self, amphora_id: str) -> tuple[Served, ...]:
-        """What the amphora should run. One that doesn't belong to a load balancer any more: nothing."""
+    async def _logged(self, amphora_id: str) -> tuple[Mapping[str, Any], ...]:
+        """On which terms what the amphora runs is logged."""
+        wanted = await self._wanted(amphora_id)
+        if wanted is None or (logs := self._terms(wanted[1])) is None:
+            return ()
+        fence, tree = wanted
+        return ({"id": tree.load_balancer.id, "fence": fence, "logs": logs},)
+
+    def _terms(self, tree: Tree) -> Mapping[str, Any] | None:
+        terms = self._log_terms(tree)
+        return None if terms is None else json.loads(encode(terms))
+
+    async def _wanted(self, amphora_id: str) -> tuple[int, Tree] | None:
+        """
+        What the amphora should run, with the number of the newest lease. One that doesn't belong to a load balancer any
+        more: nothing.
+        """
         async with self._database.transaction() as tx:
             amphora = await amphorae.get(tx, amphora_id)
             if amphora is None:
                 raise NotFound("Amphora", amphora_id)
             if amphora.state is not AmphoraState.ALLOCATED or amphora.load_balancer_id is None:
-                return ()
+                return None
             row = await tx.fetch_one("amphora_api.fence", load_balancer_id=amphora.load_balancer_id)
             tree = await load_balancers.tree(tx, amphora.load_balancer_id)
         if row is None or tree is None:
-            return ()
+            return None
         load_balancer = tree.load_balancer
         if load_balancer.vip_address is None or load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            return None
+        return row["fence"], tree.living()
+
+    async def _served(self, amphora_id: str) -> tuple[Mapping[str, Any], ...]:
+        """What the amphora gets of that."""
+        wanted = await self._wanted(amphora_id)
+        if wanted is None:
             return ()
-        living = tree.living()
+        fence, living = wanted
         haproxy = self._render(living, amphora_id)
         files = self._files(living, await secrets_of(living, self._manager))
         certificates = {name: content.decode() for name, content in files.items()}
-        return (Served(id=load_balancer.id, fence=row["fence"], haproxy=haproxy, certificates=certificates),)
+        logs = self._terms(living)
+        served = Served(id=living.load_balancer.id, fence=fence, haproxy=haproxy, certificates=certificates, logs=logs)
+        return (asdict(served),)
 
 
 class _Text(Resource):

@@ -14,12 +14,14 @@ class Situation:
     All that a plan is made of. Steps give the situation that follows from them.
 
     @ivar by_amphorae: whether we provide the load balancer, with amphorae; if not, its provider does.
+    @ivar logged: whether its amphorae have an access log to ship.
     @ivar gone: ids of amphorae whose machine is known not to exist any more.
     @ivar fresh_id: an id for a new amphora, should one be needed.
     """
 
     load_balancer: LoadBalancer
     by_amphorae: bool = True
+    logged: bool = False
     amphorae: tuple[Amphora, ...] = ()
     gone: frozenset[str] = frozenset()
     fresh_id: str

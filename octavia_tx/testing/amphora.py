@@ -99,6 +99,11 @@ class MemoryAmphorae:
             raise ConfigurationRejected(amphora.id, f"not TOML: {error}") from error
         reached.configuration = text
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}. Nothing is logged."""
+        self._reached(amphora)
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)

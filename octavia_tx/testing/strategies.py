@@ -375,7 +375,8 @@ def trees(draw: DrawFn) -> Tree:
                 policy = draw(l7_policies(fitting, listener_id=listener.id, position=position, **here))
                 parts["l7policies"].append(policy)
                 parts["l7rules"] += draw(st.lists(l7_rules(l7policy_id=policy.id, **here), max_size=3))
-    return Tree(load_balancer=load_balancer, **{name: tuple(items) for name, items in parts.items()})
+    children: dict[str, Any] = {name: tuple(items) for name, items in parts.items()}
+    return Tree(load_balancer=load_balancer, **children)
 
 
 _PARTS: Final = ("listeners", "pools", "members", "health_monitors", "l7policies", "l7rules")

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from amphora import fetch, pull
 from amphora.fetch import NoAnswer
 from amphora.pull import Pull, Wanted
+from octavia_tx.wire.logs import LogTerms, encode
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
 LB = "22222222-2222-4222-8222-222222222222"
@@ -90,9 +91,12 @@ class Asking(SynchronousTestCase):
             raise given
         return await given if isinstance(given, Deferred) else given
 
+    async def go_by(self, *given: object) -> None:
+        self.load_balancers.told.append(("logs", *given))
+
     def start(self, *urls: str) -> Pull:
         told: Any = self.load_balancers
-        service = Pull(self.clock, self.fetch, urls, AMPHORA, told, lambda: 0.5)
+        service = Pull(self.clock, self.fetch, urls, AMPHORA, told, lambda: 0.5, self.go_by)
         service.startService()
         self.addCleanup(service.stopService)
         return service
@@ -105,6 +109,13 @@ class Asking(SynchronousTestCase):
         self.assertEqual(self.load_balancers.told, [("apply", LB, b"text", 7), ("remove", AMPHORA, 2)])
         self.clock.advance(1000)
         self.assertEqual(len(self.asked), 1)
+
+    def test_a_log_has_its_terms_before_the_configuration_that_logs(self) -> None:
+        terms = LogTerms(targets=(), spool=1, rotate_bytes=1, rotate_after=1, farewell=1)
+        item = {"id": LB, "fence": 7, "haproxy": "text", "logs": json.loads(encode(terms))}
+        self.answers = [(200, answer(item))]
+        self.start("https://c")
+        self.assertEqual(self.load_balancers.told, [("logs", LB, terms, 7), ("apply", LB, b"text", 7)])
 
     def test_another_controller_is_asked_when_one_does_not_answer(self) -> None:
         self.answers = [NoAnswer("dead"), (200, answer())]
