@@ -20,7 +20,7 @@ demo-stop: $(VENV)/.embedded
 # All but tests/slow: what is there takes minutes, and other tests tell it in short.
 TESTS = $(filter-out tests.slow,$(subst /,.,$(wildcard tests/test_*.py) $(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py))))
 
-test: lint $(VENV)/.keystone
+test: lint $(VENV)/.keystone $(VENV)/.swift
 	@$(BIN)/trial -j 2 $(TESTS:.py=)
 
 # With those, and with more requests made up against each of the API's operations.
@@ -57,6 +57,14 @@ $(VENV)/.keystone: $(VENV)/bin/python
 	@$(PYTHON) -m venv $(VENV)/keystone || $(PYTHON) -m virtualenv $(VENV)/keystone || { rm -rf $(VENV)/keystone; exit 1; }
 	@$(VENV)/keystone/bin/python -m pip install --disable-pip-version-check keystone "setuptools<81" >$(LOG) 2>&1 || \
 		{ cat $(LOG); exit 1; }
+	@touch $@
+
+# A real Swift, for the tests of where access logs go.
+$(VENV)/.swift: $(VENV)/bin/python
+	@echo "installing a Swift for the tests"
+	@$(PYTHON) -m venv $(VENV)/swift || $(PYTHON) -m virtualenv $(VENV)/swift || { rm -rf $(VENV)/swift; exit 1; }
+	@$(VENV)/swift/bin/python -m pip install --disable-pip-version-check swift keystonemiddleware "setuptools<81" \
+		>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
 clean:
