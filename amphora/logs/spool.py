@@ -113,7 +113,9 @@ class Spool:
         self._unnoted += count
 
     def tend(self) -> None:
-        """Close the present file if it is old enough, and remove what all targets have."""
+        """Note what was lost, close the present file if it is old enough, and remove what all targets have."""
+        if self._unnoted:
+            self.append([])
         now = self._now() * 1000
         current = self._current()
         if current is not None and now - current.began >= self.limits.rotate_after * 1000:

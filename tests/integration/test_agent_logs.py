@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
+import stat
 from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.ssl import Certificate, PrivateCertificate
 
 from octavia_tx.wire.logs import HAPROXY_TARGET, LogTerms, Syslog, Target, encode
 from tests.integration.agent_process import AMPHORA, LB, AgentCase, run
 from tests.integration.log_receivers import Datagrams, Message, Streams
+from tests.model.certificates import Issued, issue
 
 FORMAT = f"{HAPROXY_TARGET}\n    log-format '%HM %HU %ST'\n    error-log-format '%HM %HU %ST'"
 
@@ -86,3 +95,240 @@ class ToSyslog(Case):
         await self.until(lambda: "GET /d 200" in texts(receiver.messages))
         came = dict.fromkeys(text for text in texts(receiver.messages) if text != "GET / 200")
         self.assertEqual(list(came), ["GET /a 200", "GET /b 200", "GET /c 200", "GET /d 200"])
+
+    @run
+    async def test_a_long_line_is_cut_to_what_receivers_take_in_a_datagram(self) -> None:
+        receiver = Datagrams()
+        await self.start()
+        text = FORMAT.replace("%ST", f"%ST {'x' * 3000}")
+        await self.put_terms(terms(syslog(receiver.listen(self), "udp")))
+        await self.serve(self.configuration(more=text))
+        await self.until(self.serves)
+        await self.until(lambda: bool(receiver.messages))
+        self.assertEqual(receiver.largest, 2048)
+
+    @run
+    async def test_nobody_at_the_other_end_of_udp_is_told(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            port = silent.getsockname()[1]
+        await self.log_to(syslog(port, "udp"))
+        await self.visits("/a")
+
+        async def told() -> bool:
+            return "nobody listens" in str((await self.status())["targets"]["udp"]["problem"])
+
+        await self.until(told)
+
+    @run
+    async def test_who_does_not_read_keeps_no_other_target_waiting(self) -> None:
+        quick, deaf = Streams(), Streams()
+        port = deaf.listen(self)
+        await self.log_to(
+            syslog(quick.listen(self)), evolve(syslog(port), name="deaf"), spool=1 << 16, rotate_bytes=1 << 13
+        )
+        await self.until(lambda: bool(deaf.connections))
+        for connection in deaf.connections:
+            connection.transport.pauseProducing()
+        count = 0
+
+        async def dropped() -> bool:
+            nonlocal count
+            await self.visits(*(f"/{'x' * 900}{count + number:06d}" for number in range(200)))
+            count += 200
+            return bool((await self.status())["targets"]["deaf"]["dropped"] > 0)
+
+        await self.until(dropped, 60)
+        await self.until(lambda: f"{count - 1:06d} 200" in quick.messages[-1].text)
+        self.assertEqual(len([text for text in texts(quick.messages) if "/x" in text]), count)
+        self.assertEqual((await self.status())["targets"]["tcp"]["dropped"], 0)
+
+    @run
+    async def test_a_pipe_that_overflows_is_told_of(self) -> None:
+        receiver = Streams()
+        await self.log_to(syslog(receiver.listen(self)))
+        await self.visits("/first")
+        await self.until(lambda: "GET /first 200" in texts(receiver.messages))
+        self.kill(self.agents[-1])
+        pipe = self.agent_directory / "load_balancers" / LB / "access.pipe"
+        descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        self.addCleanup(os.close, descriptor)
+        for size in (1000, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(descriptor, b"<4>" + b"x" * size + b"\n")
+        await self.visits("/a", "/b", "/c")
+        await self.restart()
+        await self.until(lambda: any("# " in text for text in texts(receiver.messages)), 30)
+        told = [message for message in receiver.messages if message.text.startswith("# ")]
+        self.assertEqual(told[0].text, "# 3 lines were dropped here")
+
+
+class Secured(Case):
+    """Syslog by TLS."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ca = issue("authority", authority=True)
+        self.other = issue("other authority", authority=True)
+
+    def receive(self, *, clients: Issued | None = None) -> tuple[Streams, int]:
+        server = issue("logs.example", self.ca, names=("logs.example",))
+        own = PrivateCertificate.loadPEM(server.key_pem() + server.pem)
+        trusted = [] if clients is None else [Certificate.loadPEM(clients.pem)]
+        options = own.options(*trusted)
+        receiver = Streams(tls=options)
+        return receiver, receiver.listen(self)
+
+    def target(self, port: int, **more: Any) -> Syslog:
+        given = {"server": "logs.example", "authorities": self.ca.pem.decode(), **more}
+        return syslog(port, "tls", **given)
+
+    async def problem(self) -> str:
+        problem: list[str] = []
+
+        async def told() -> bool:
+            found = (await self.status())["targets"]["tls"]["problem"]
+            problem.append(str(found))
+            return found is not None
+
+        await self.until(told)
+        return problem[-1]
+
+    @run
+    async def test_lines_reach_a_server_whose_certificate_has_the_name(self) -> None:
+        receiver, port = self.receive()
+        await self.log_to(self.target(port))
+        await self.visits("/a")
+        await self.until(lambda: "GET /a 200" in texts(receiver.messages))
+
+    @run
+    async def test_a_server_of_another_authority_is_sent_nothing(self) -> None:
+        receiver, port = self.receive()
+        await self.log_to(self.target(port, authorities=self.other.pem.decode()))
+        await self.visits("/a")
+        self.assertIn("certificate verify failed", await self.problem())
+        self.assertEqual(receiver.messages, [])
+
+    @run
+    async def test_a_server_of_another_name_is_sent_nothing(self) -> None:
+        receiver, port = self.receive()
+        await self.log_to(self.target(port, server="other.example"))
+        await self.visits("/a")
+        self.assertIn("broke", await self.problem())
+        self.assertEqual(receiver.messages, [])
+
+    @run
+    async def test_a_server_that_wants_a_certificate_gets_ours_and_without_one_no_line_is_lost(self) -> None:
+        receiver, port = self.receive(clients=self.ca)
+        await self.log_to(self.target(port))
+        await self.visits("/a")
+        await self.problem()
+        self.assertEqual(receiver.messages, [])
+        own = issue("amphora", self.ca)
+        await self.put_terms(terms(self.target(port, certificate=(own.key_pem() + own.pem).decode())))
+        await self.until(lambda: "GET /a 200" in texts(receiver.messages))
+        stored = self.agent_directory / "logs" / LB / "terms.json"
+        self.assertEqual(stat.S_IMODE(stored.stat().st_mode), 0o600)
+
+
+class Leaving(Case):
+    """When a load balancer goes, or isn't logged any more."""
+
+    async def remove(self) -> None:
+        self.assertEqual((await self.call("DELETE", f"/1.0/listeners/{LB}")).status, 200)
+
+    async def gone(self) -> bool:
+        return await self.status() is None and not (self.agent_directory / "logs" / LB).exists()
+
+    @run
+    async def test_what_is_left_is_shipped_and_then_nothing_of_it_stays(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await receiver.close()
+        await self.log_to(syslog(port), farewell=20.0)
+        await self.visits("/a", "/b")
+        await self.remove()
+        self.assertGreater((await self.status())["left"], 0)
+        receiver.listen(self, port)
+        await self.until(self.gone)
+        self.assertEqual(texts(receiver.messages)[-2:], ["GET /a 200", "GET /b 200"])
+
+    @run
+    async def test_what_can_not_be_shipped_in_time_is_given_up(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await receiver.close()
+        await self.log_to(syslog(port), farewell=0.5)
+        await self.visits("/a")
+        await self.remove()
+        await self.until(self.gone)
+        self.assertIn("are given up", self.log())
+
+    @run
+    async def test_a_farewell_is_gone_on_with_by_the_next_agent(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await receiver.close()
+        await self.log_to(syslog(port), farewell=20.0)
+        await self.visits("/a")
+        await self.remove()
+        self.kill(self.agents[-1])
+        receiver.listen(self, port)
+        await self.restart()
+        await self.until(self.gone)
+        self.assertIn("GET /a 200", texts(receiver.messages))
+
+    @run
+    async def test_a_configuration_that_logs_no_more_ends_the_log_and_one_that_does_begins_another(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await self.log_to(syslog(port))
+        await self.visits("/a")
+        await self.serve()
+        await self.until(self.gone)
+        self.assertIn("GET /a 200", texts(receiver.messages))
+        await self.put_terms(terms(syslog(port)))
+        await self.serve(self.configuration(more=FORMAT))
+        await self.visits("/b")
+        await self.until(lambda: "GET /b 200" in texts(receiver.messages))
+
+    @run
+    async def test_one_that_comes_back_meanwhile_goes_on_with_its_log(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await receiver.close()
+        await self.log_to(syslog(port), farewell=20.0)
+        await self.visits("/a")
+        await self.remove()
+        await self.put_terms(terms(syslog(port)))
+        await self.serve(self.configuration(more=FORMAT))
+        receiver.listen(self, port)
+        await self.visits("/b")
+        await self.until(lambda: "GET /b 200" in texts(receiver.messages))
+        self.assertIn("GET /a 200", texts(receiver.messages))
+
+    @run
+    async def test_a_connection_that_outlives_a_reload_is_logged_when_it_ends(self) -> None:
+        receiver = Streams()
+        await self.log_to(syslog(receiver.listen(self)))
+        held = Deferred.fromCoroutine(self.visit("/held"))
+        await self.until(lambda: bool(self.back_end.held))
+        await self.serve(self.configuration(more=FORMAT.replace("%ST", "%ST new")))
+        await self.visits("/a")
+        await self.until(lambda: "GET /a 200 new" in texts(receiver.messages))
+        self.back_end.go_on()
+        await held
+        await self.until(lambda: "GET /held 200" in texts(receiver.messages))
+
+
+class Refusing(Case):
+    @run
+    async def test_what_are_no_terms_is_refused_and_an_older_controller_too(self) -> None:
+        await self.start()
+        path = f"/1.0/loadbalancer/{LB}/logs"
+        self.assertEqual((await self.call("PUT", path, b"fish")).status, 400)
+        self.assertEqual((await self.call("GET", path)).status, 404)
+        good = encode(terms(syslog(1)))
+        self.assertEqual((await self.call("PUT", path, good, fence=7)).status, 202)
+        self.assertEqual((await self.call("PUT", path, good, fence=6)).status, 409)
