@@ -13,6 +13,7 @@ from treq.content import collect
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
 from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.logger import Logger
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
@@ -43,6 +44,7 @@ ANSWER_LIMIT: Final = 1 << 20
 # Characters of an answer's details that an error carries.
 DETAILS_LIMIT: Final = 2000
 
+_log = Logger()
 _Errors = Mapping[int, type[AmphoraError]]
 
 
@@ -52,6 +54,7 @@ class _Absent(AmphoraError):
 
 _STALE: Final[_Errors] = {409: StaleFence}
 _DRAINED: Final[_Errors] = {409: StaleFence, 404: _Absent}
+_LOGGED: Final[_Errors] = {409: StaleFence, 404: _Absent, 405: _Absent}
 _UPLOADED: Final[_Errors] = {409: StaleFence, 400: ConfigurationRejected}
 
 
@@ -137,8 +140,11 @@ class AgentClient:
         return left
 
     async def put_log_terms(self, amphora: Amphora, load_balancer_id: str, terms: bytes, fence: int) -> None:
-        """Tell on which terms the load balancer's access log is shipped, before there's one."""
-        await self._call(amphora, "PUT", logs_path(load_balancer_id), _STALE, fence=fence, body=terms)
+        """Tell on which terms the load balancer's access log is shipped. OpenStack's agent can't ship any."""
+        try:
+            await self._call(amphora, "PUT", logs_path(load_balancer_id), _LOGGED, fence=fence, body=terms)
+        except _Absent as error:
+            _log.warn("Amphora {amphora} ships no logs: {error}", amphora=amphora.id, error=str(error))
 
     async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
         """Bytes of its access log that wait; 0 where there's none."""

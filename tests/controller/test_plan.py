@@ -72,7 +72,7 @@ def situations(draw: st.DrawFn) -> Situation:
         for number, (state, applied) in enumerate(draw(st.lists(st.tuples(states, st.integers(0, 5)), max_size=4)))
     )
     gone = draw(st.sets(st.sampled_from([a.id for a in found]))) if found else set()
-    return situation(draw(load_balancers), *found, gone=tuple(gone))
+    return evolve(situation(draw(load_balancers), *found, gone=tuple(gone)), logged=draw(st.booleans()))
 
 
 def done(step: Step, before: Situation) -> Situation | None:
@@ -84,6 +84,9 @@ def done(step: Step, before: Situation) -> Situation | None:
     if step.name == "request amphora":
         assert id not in {a.id for a in before.amphorae}
         return before.having(amphora(AmphoraState.REQUESTED, id=id))
+    if step.name == "ship logs":
+        assert before.logged and id is not None and before.amphora(id).state is AmphoraState.DELETING
+        return before
     if step.name == "destroy machine":
         assert id is not None and before.amphora(id).state is AmphoraState.DELETING
         return before.without(id)
@@ -127,6 +130,13 @@ def _served(step: Step, before: Situation, now: Amphora) -> Situation:
 
 class Plans(SynchronousTestCase):
     """Single cases, as sentences."""
+
+    def test_what_is_logged_is_shipped_before_its_machine_goes(self) -> None:
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        shown = evolve(situation(leaving, amphora(AmphoraState.ALLOCATED, 3)), logged=True)
+        self.assertEqual(names(plan(shown))[:3], ["retire amphora", "ship logs", "destroy machine"])
+        retired = evolve(situation(leaving, amphora(AmphoraState.DELETING, 3)), logged=True)
+        self.assertEqual(names(plan(retired))[:2], ["ship logs", "destroy machine"])
 
     def test_nothing_is_done_when_all_is_as_wanted(self) -> None:
         self.assertEqual(plan(situation(SERVED, amphora(AmphoraState.ALLOCATED, 3))), ())
