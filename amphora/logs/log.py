@@ -179,7 +179,7 @@ class AccessLog:
         if lost > self._told:
             self.log.warn("the log of {id} misses {count} lines more", id=self.identifier, count=lost - self._told)
         self._told = lost
-        if self._looks % LOSSES == 0 and self._intake is not None:
+        if self._looks % LOSSES == 1 and self._intake is not None:
             asked = Deferred.fromCoroutine(self._losses.since())
             asked.addCallback(self._lose)
             asked.addErrback(lambda f: self.log.failure("haproxy's losses aren't known", f))

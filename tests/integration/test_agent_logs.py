@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import socket
 import stat
 from typing import Any
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.ssl import Certificate, PrivateCertificate
 
@@ -96,73 +92,6 @@ class ToSyslog(Case):
         came = dict.fromkeys(text for text in texts(receiver.messages) if text != "GET / 200")
         self.assertEqual(list(came), ["GET /a 200", "GET /b 200", "GET /c 200", "GET /d 200"])
 
-    @run
-    async def test_a_long_line_is_cut_to_what_receivers_take_in_a_datagram(self) -> None:
-        receiver = Datagrams()
-        await self.start()
-        text = FORMAT.replace("%ST", f"%ST {'x' * 3000}")
-        await self.put_terms(terms(syslog(receiver.listen(self), "udp")))
-        await self.serve(self.configuration(more=text))
-        await self.until(self.serves)
-        await self.until(lambda: bool(receiver.messages))
-        self.assertEqual(receiver.largest, 2048)
-
-    @run
-    async def test_nobody_at_the_other_end_of_udp_is_told(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-            silent.bind(("127.0.0.1", 0))
-            port = silent.getsockname()[1]
-        await self.log_to(syslog(port, "udp"))
-        await self.visits("/a")
-
-        async def told() -> bool:
-            return "nobody listens" in str((await self.status())["targets"]["udp"]["problem"])
-
-        await self.until(told)
-
-    @run
-    async def test_who_does_not_read_keeps_no_other_target_waiting(self) -> None:
-        quick, deaf = Streams(), Streams()
-        port = deaf.listen(self)
-        await self.log_to(
-            syslog(quick.listen(self)), evolve(syslog(port), name="deaf"), spool=1 << 16, rotate_bytes=1 << 13
-        )
-        await self.until(lambda: bool(deaf.connections))
-        for connection in deaf.connections:
-            connection.transport.pauseProducing()
-        count = 0
-
-        async def dropped() -> bool:
-            nonlocal count
-            await self.visits(*(f"/{'x' * 900}{count + number:06d}" for number in range(200)))
-            count += 200
-            return bool((await self.status())["targets"]["deaf"]["dropped"] > 0)
-
-        await self.until(dropped, 60)
-        await self.until(lambda: f"{count - 1:06d} 200" in quick.messages[-1].text)
-        self.assertEqual(len([text for text in texts(quick.messages) if "/x" in text]), count)
-        self.assertEqual((await self.status())["targets"]["tcp"]["dropped"], 0)
-
-    @run
-    async def test_a_pipe_that_overflows_is_told_of(self) -> None:
-        receiver = Streams()
-        await self.log_to(syslog(receiver.listen(self)))
-        await self.visits("/first")
-        await self.until(lambda: "GET /first 200" in texts(receiver.messages))
-        self.kill(self.agents[-1])
-        pipe = self.agent_directory / "load_balancers" / LB / "access.pipe"
-        descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-        self.addCleanup(os.close, descriptor)
-        for size in (1000, 1):
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    os.write(descriptor, b"<4>" + b"x" * size + b"\n")
-        await self.visits("/a", "/b", "/c")
-        await self.restart()
-        await self.until(lambda: any("# " in text for text in texts(receiver.messages)), 30)
-        told = [message for message in receiver.messages if message.text.startswith("# ")]
-        self.assertEqual(told[0].text, "# 3 lines were dropped here")
-
 
 class Secured(Case):
     """Syslog by TLS."""
@@ -232,14 +161,18 @@ class Secured(Case):
         self.assertEqual(stat.S_IMODE(stored.stat().st_mode), 0o600)
 
 
-class Leaving(Case):
-    """When a load balancer goes, or isn't logged any more."""
+class LeavingCase(Case):
+    """Has a load balancer removed."""
 
     async def remove(self) -> None:
         self.assertEqual((await self.call("DELETE", f"/1.0/listeners/{LB}")).status, 200)
 
     async def gone(self) -> bool:
         return await self.status() is None and not (self.agent_directory / "logs" / LB).exists()
+
+
+class Leaving(LeavingCase):
+    """When a load balancer goes, or isn't logged any more."""
 
     @run
     async def test_what_is_left_is_shipped_and_then_nothing_of_it_stays(self) -> None:
@@ -255,31 +188,6 @@ class Leaving(Case):
         self.assertEqual(texts(receiver.messages)[-2:], ["GET /a 200", "GET /b 200"])
 
     @run
-    async def test_what_can_not_be_shipped_in_time_is_given_up(self) -> None:
-        receiver = Streams()
-        port = receiver.listen(self)
-        await receiver.close()
-        await self.log_to(syslog(port), farewell=0.5)
-        await self.visits("/a")
-        await self.remove()
-        await self.until(self.gone)
-        self.assertIn("are given up", self.log())
-
-    @run
-    async def test_a_farewell_is_gone_on_with_by_the_next_agent(self) -> None:
-        receiver = Streams()
-        port = receiver.listen(self)
-        await receiver.close()
-        await self.log_to(syslog(port), farewell=20.0)
-        await self.visits("/a")
-        await self.remove()
-        self.kill(self.agents[-1])
-        receiver.listen(self, port)
-        await self.restart()
-        await self.until(self.gone)
-        self.assertIn("GET /a 200", texts(receiver.messages))
-
-    @run
     async def test_a_configuration_that_logs_no_more_ends_the_log_and_one_that_does_begins_another(self) -> None:
         receiver = Streams()
         port = receiver.listen(self)
@@ -292,21 +200,6 @@ class Leaving(Case):
         await self.serve(self.configuration(more=FORMAT))
         await self.visits("/b")
         await self.until(lambda: "GET /b 200" in texts(receiver.messages))
-
-    @run
-    async def test_one_that_comes_back_meanwhile_goes_on_with_its_log(self) -> None:
-        receiver = Streams()
-        port = receiver.listen(self)
-        await receiver.close()
-        await self.log_to(syslog(port), farewell=20.0)
-        await self.visits("/a")
-        await self.remove()
-        await self.put_terms(terms(syslog(port)))
-        await self.serve(self.configuration(more=FORMAT))
-        receiver.listen(self, port)
-        await self.visits("/b")
-        await self.until(lambda: "GET /b 200" in texts(receiver.messages))
-        self.assertIn("GET /a 200", texts(receiver.messages))
 
     @run
     async def test_a_connection_that_outlives_a_reload_is_logged_when_it_ends(self) -> None:

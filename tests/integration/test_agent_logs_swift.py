@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from time import time
 
-from attrs import evolve
-from twisted.internet.task import deferLater
-
 from octavia_tx.amphora_driver.logs import Signing
 from octavia_tx.wire.logs import Store
-from tests.integration.agent_process import AMPHORA, LB, real, run
+from tests.integration.agent_process import AMPHORA, LB, run
 from tests.integration.keystone import TENANT
 from tests.integration.swift import KEY, shared_swift
 from tests.integration.test_agent_logs import Case, terms
 
 
-class ToSwift(Case):
+class SwiftCase(Case):
+    """Has a Swift, and terms by which it lets one in."""
+
     timeout = 90
 
     def setUp(self) -> None:
@@ -55,6 +54,8 @@ class ToSwift(Case):
 
         await self.until(has)
 
+
+class ToSwift(SwiftCase):
     @run
     async def test_files_are_stored_by_a_temporary_url_under_names_of_their_own(self) -> None:
         await self.log_to(self.signed(), rotate_after=0.5)
@@ -75,15 +76,6 @@ class ToSwift(Case):
         await self.until(lambda: "GET /a 200" in self.lines())
 
     @run
-    async def test_a_token_that_ends_is_replaced(self) -> None:
-        with self.swift.keystone.lifetime(3):
-            await self.log_to(self.by_credential(), rotate_after=0.3)
-            for number in range(4):
-                await self.visits(f"/{number}")
-                await self.until(lambda last=f"GET /{number} 200": last in self.lines())
-                await deferLater(real, 1.2)  # some of its life
-
-    @run
     async def test_who_is_not_let_in_keeps_its_lines_and_says_so_once_loudly(self) -> None:
         await self.log_to(self.signed(key="another"), rotate_after=0.3)
         await self.visits("/a")
@@ -92,19 +84,6 @@ class ToSwift(Case):
         self.assertIn("#error", self.log())
         await self.put_terms(terms(self.signed(), rotate_after=0.3))
         await self.until(lambda: "GET /a 200" in self.lines())
-
-    @run
-    async def test_a_credential_that_may_not_put_is_not_let_in(self) -> None:
-        await self.log_to(self.by_credential("GET"), rotate_after=0.3)
-        await self.visits("/a")
-        await self.problem("401")
-
-    @run
-    async def test_a_missing_container_is_told(self) -> None:
-        store = self.by_credential()
-        await self.log_to(evolve(store, url=store.url.replace("lb-logs", "nowhere")), rotate_after=0.3)
-        await self.visits("/a")
-        await self.problem("answered 4")
 
     @run
     async def test_what_a_store_did_not_take_is_dropped_from_the_oldest_on_and_told(self) -> None:
