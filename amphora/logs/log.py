@@ -106,6 +106,8 @@ class AccessLog:
         """Take the last lines, ship what is left as long as the terms allow, and leave nothing behind."""
         self._deafen()
         self._spool.seal()
+        for each in self._ways.values():
+            each.shipper.hasten()
         end = self._reactor.seconds() + self.terms.farewell
         while self.left() and self._reactor.seconds() < end:
             self._look()

@@ -88,6 +88,11 @@ class Shipper:
         if self._wait is not None and self.problem is None:
             self._go_on()
 
+    def hasten(self) -> None:
+        """Try again now, and soon after: there's not much time."""
+        self._delay = FIRST_DELAY
+        self._go_on()
+
     async def _run(self) -> None:
         # A connection that is cancelled may look like one that failed.
         while self._running:

@@ -78,6 +78,15 @@ class Working(SynchronousTestCase):
         self.assertEqual(self.shipper.problem, "no connection")
         self.assertEqual(self.levels(), ["warn"])
 
+    def test_it_can_be_hastened(self) -> None:
+        sender = self.start(*(Undelivered("x") for _ in range(5)), True)
+        self.clock.pump([1, 2, 4])
+        self.assertEqual(sender.asked, 4)
+        self.shipper.hasten()
+        self.assertEqual(sender.asked, 5)
+        self.clock.advance(2)
+        self.assertEqual(sender.asked, 7)
+
     def test_success_ends_the_waiting(self) -> None:
         sender = self.start(Undelivered("x"), Undelivered("x"), True, Undelivered("x"))
         self.clock.advance(1)
