@@ -6,17 +6,19 @@ import hmac
 import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from typing import Final
 from urllib.parse import urlencode, urlsplit
+from zlib import crc32
 
 from attrs import evolve, field, frozen
 from twisted.logger import Logger
 
 from octavia_tx.model.flavor import LOG_FORMAT, LOG_TARGETS, LOGS, Terms
 from octavia_tx.model.log_format import DEFAULT
-from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.logs import LogTerms, Store, Syslog, Target
 
+_SAME: Final = 0.125  # of its validity, for which a temporary URL stays the same
 _log = Logger()
 
 
@@ -24,6 +26,9 @@ _log = Logger()
 class Signing:
     """
     A store that is written to by temporary URLs of ours.
+
+    One holds at least for C{validity}, and is the same for a while, so that not every push brings another; when it
+    changes differs from one prefix to the next.
 
     @ivar store: with a URL in a container, whose path is C{container}.
     @ivar key: by which they are signed.
@@ -35,11 +40,17 @@ class Signing:
     key: str = field(repr=False)
     validity: float
 
+    def expires(self, prefix: str, now: float) -> int:
+        """When the URL for a prefix expires that is made now, in seconds since 1970."""
+        period = max(1, int(self.validity * _SAME))
+        phase = crc32(prefix.encode()) % period
+        return -(-(int(now + self.validity) + 1 - phase) // period) * period + phase
+
     def for_prefix(self, prefix: str, now: float) -> Store:
         """The store, where a URL with this prefix may be PUT, and nothing else."""
         url = f"{self.store.url}{prefix}"
         path = urlsplit(url).path
-        expires = int(now + self.validity)
+        expires = self.expires(prefix, now)
         said = f"PUT\n{expires}\nprefix:{path}"
         signature = hmac.new(self.key.encode(), said.encode(), sha256).hexdigest()
         within = path.removeprefix(f"{self.container}/")
@@ -85,15 +96,19 @@ class Logging:
         names = self._names(tree.terms)
         if not names:
             return None
+        # A project's id is whatever whoever vouches for callers says; the load balancer's is unique anyway.
+        load_balancer = tree.load_balancer
+        prefix = f"{re.sub('[^A-Za-z0-9_-]', '_', load_balancer.project_id)}/{load_balancer.id}/"
         chosen = [self.destinations[name] for name in names]
-        signed = [each.validity for each in chosen if isinstance(each, Signing)]
+        now = self.now()
+        halves = [each.expires(prefix, now) - each.validity / 2 for each in chosen if isinstance(each, Signing)]
         return LogTerms(
-            targets=tuple(self._target(each, tree.load_balancer) for each in chosen),
+            targets=tuple(_target(each, prefix, now) for each in chosen),
             spool=self.spool,
             rotate_bytes=self.rotate_bytes,
             rotate_after=self.rotate_after,
             farewell=self.farewell,
-            renew_at=self.now() + min(signed) / 2 if signed else None,
+            renew_at=min(halves, default=None),
         )
 
     def _names(self, terms: Terms) -> tuple[str, ...]:
@@ -104,11 +119,10 @@ class Logging:
             _log.warn("Logs don't go to {names}: there's no such target", names=", ".join(sorted(unknown)))
         return tuple(name for name in wanted if name in self.destinations)
 
-    def _target(self, destination: Destination, load_balancer: LoadBalancer) -> Target:
-        if isinstance(destination, Syslog):
-            return destination
-        # A project's id is whatever whoever vouches for callers says; the load balancer's is unique anyway.
-        prefix = f"{re.sub('[^A-Za-z0-9_-]', '_', load_balancer.project_id)}/{load_balancer.id}/"
-        if isinstance(destination, Signing):
-            return destination.for_prefix(prefix, self.now())
-        return evolve(destination, url=f"{destination.url}{prefix}")
+
+def _target(destination: Destination, prefix: str, now: float) -> Target:
+    if isinstance(destination, Syslog):
+        return destination
+    if isinstance(destination, Signing):
+        return destination.for_prefix(prefix, now)
+    return evolve(destination, url=f"{destination.url}{prefix}")

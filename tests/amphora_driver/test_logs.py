@@ -72,17 +72,25 @@ class Deciding(SynchronousTestCase):
         terms = logging(destinations={"archive": SIGNING}).terms(shown)
         assert terms is not None and isinstance(terms.targets[0], Store)
         prefix = f"octavia/p/{shown.load_balancer.id}/"
-        said = f"PUT\n6000\nprefix:/v1/AUTH_x/logs/{prefix}"
+        expires = SIGNING.expires(f"p/{shown.load_balancer.id}/", 5000.0)
+        said = f"PUT\n{expires}\nprefix:/v1/AUTH_x/logs/{prefix}"
         self.assertEqual(
             parse_qs(terms.targets[0].query),
             {
                 "temp_url_sig": [hmac.new(b"key", said.encode(), sha256).hexdigest()],
-                "temp_url_expires": ["6000"],
+                "temp_url_expires": [str(expires)],
                 "temp_url_prefix": [prefix],
             },
         )
-        self.assertEqual(terms.renew_at, 5500.0)
+        self.assertEqual(terms.renew_at, expires - 500.0)
         self.assertNotIn("key", repr(SIGNING).replace("keystone", ""))
+
+    def test_a_signed_url_is_the_same_for_a_while_and_always_valid_long_enough(self) -> None:
+        for prefix in ("a/", "b/"):
+            found = [SIGNING.expires(prefix, float(now)) for now in range(5000, 6000)]
+            self.assertTrue(all(1000 < e - now <= 1126 for now, e in zip(range(5000, 6000), found, strict=True)))
+            self.assertLessEqual(len(set(found)), 9)
+        self.assertNotEqual(SIGNING.expires("a/", 5000.0), SIGNING.expires("b/", 5000.0))
 
 
 class Rendering(SynchronousTestCase):
