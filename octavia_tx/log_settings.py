@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import cattrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -45,7 +46,7 @@ def read(
         else:
             try:
                 made = structure(table, kind)
-            except Exception as error:  # noqa: BLE001 - a boundary: whatever a mistake in a table leads to, it's told
+            except (cattrs.BaseValidationError, ValueError) as error:
                 wrong += problems(error, f"{where}.")
             else:
                 found[name] = made

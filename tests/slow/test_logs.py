@@ -7,11 +7,15 @@ import os
 import socket
 
 from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from octavia_tx.demo.tenant import Visitor
 from tests.integration import test_agent_logs, test_agent_logs_swift
 from tests.integration.agent_process import LB, real, run
 from tests.integration.log_receivers import Datagrams, Streams
+from tests.integration.swift import KEY, shared_swift
+from tests.integration.system import SystemCase
 from tests.integration.test_agent_logs import FORMAT, Case, syslog, terms, texts
 
 
@@ -148,3 +152,63 @@ class ToSwift(test_agent_logs_swift.SwiftCase):
         await self.log_to(evolve(store, url=store.url.replace("lb-logs", "nowhere")), rotate_after=0.3)
         await self.visits("/a")
         await self.problem("answered 4")
+
+
+class Dying(Case):
+    """An agent that is killed again and again while many use the load balancer."""
+
+    timeout = 120
+
+    @run
+    async def test_every_line_comes_and_in_order_and_few_come_twice(self) -> None:
+        receiver = Streams()
+        await self.log_to(syslog(receiver.listen(self)), rotate_bytes=1 << 14, spool=1 << 24)
+        count, visiting = 0, True
+
+        async def visits() -> None:
+            nonlocal count
+            while visiting:
+                await self.visit(f"/{count:06d}")
+                count += 1
+
+        users = Deferred.fromCoroutine(visits())
+        for number in range(6):
+            await deferLater(real, 1.0 + number / 7)
+            self.kill(self.agents[-1])
+            await deferLater(real, 0.3)
+            await self.restart()
+        visiting = False
+        await users
+        await self.until(lambda: f"GET /{count - 1:06d} 200" in texts(receiver.messages), 30)
+        came = [int(text[5:11]) for text in texts(receiver.messages) if text != "GET / 200"]
+        self.assertGreater(count, 1000)
+        self.assertEqual(list(dict.fromkeys(came)), list(range(count)))
+        self.assertLess(len(came), count * 2)
+
+
+class OfASystem(SystemCase):
+    """A whole system whose load balancers are logged to a Swift, by temporary URLs that the controller signs."""
+
+    def setUp(self) -> None:
+        self.swift = shared_swift()
+        target = "OCTAVIA_TX_LOG_TARGETS__ARCHIVE__"
+        self.settings = {
+            f"{target}KIND": "swift", f"{target}URL": self.swift.url, f"{target}TEMP_URL_KEY": KEY,
+            "OCTAVIA_TX_LOGS__ENABLED": "true", "OCTAVIA_TX_LOGS__FORMAT": "%ST {{ amphora_id }}",
+        }  # fmt: skip
+        super().setUp()
+
+    async def test_each_load_balancers_lines_are_below_its_own_prefix_and_the_last_ones_too(self) -> None:
+        self.system.start_controller()
+        await self.system.wait_for_api()
+        made = await self.create_load_balancer(nobody=9)
+        shown = await self.until_active(made["id"])
+        user = Visitor(real, shown["vip_address"], 8080)
+        for _ in range(3):
+            await user.visit()
+        await self.tenant.call("DELETE", f"/loadbalancers/{made['id']}?cascade=true")
+        await self.until_gone(made["id"])
+        found = self.swift.objects(f"octavia/{made['project_id']}/{made['id']}/")
+        ((name, lines),) = found.items()
+        amphora, _, _ = name.partition("/")
+        self.assertEqual(lines, f"503 {amphora}\n" * 3)
