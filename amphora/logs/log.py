@@ -96,11 +96,16 @@ class AccessLog:
         self._send_to(terms)
 
     def listen(self) -> None:
-        """Take lines from haproxy's pipe, from when there is one."""
+        """Take lines from haproxy's pipe, if there is one."""
         path = self._haproxy / PIPE
         if self._intake is None and is_pipe(path):
-            self._intake = Intake(self._reactor, path, self._take)
-            self._intake.start()
+            intake = Intake(self._reactor, path, self._take)
+            try:
+                intake.start()
+            except OSError as e:
+                self.log.error("haproxy isn't listened to for the log of {id}: {e}", id=self.identifier, e=e)
+            else:
+                self._intake = intake
 
     async def leave(self) -> None:
         """Take the last lines, ship what is left as long as the terms allow, and leave nothing behind."""

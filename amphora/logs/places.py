@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -60,11 +61,20 @@ class Place:
         segment = self._segment()
         if segment is None or segment.lines <= self.lines:
             return None
+        try:
+            return self._read(segment, limit)
+        except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
+            self.skip(segment)  # nobody can read it any more
+            return self.read(limit)
+
+    def _read(self, segment: Segment, limit: int) -> Batch:
         if (file := self._file) is None:
             opened: Any = gzip.open if segment.packed else open
             file = self._file = opened(segment.path, "rb")
         file.seek(self.offset)
         lines = file.readlines(limit)[: segment.lines - self.lines]
+        if not lines:
+            raise EOFError
         times = tuple(segment.time_of(self.lines + index) for index in range(len(lines)))
         end = self.lines + len(lines)
         return Batch(segment.number, self.lines, end, self.offset + sum(map(len, lines)), tuple(lines), times)

@@ -98,7 +98,7 @@ class Shipper:
         while self._running:
             self._news = False
             try:
-                sent = await self._sender.send()
+                sent = await self._send()
             except Undelivered as e:
                 if not self._running:
                     return
@@ -110,6 +110,15 @@ class Shipper:
                 self._succeeded()
             elif not self._news:
                 await self._pause(None)
+
+    async def _send(self) -> bool:
+        try:
+            return await self._sender.send()
+        except (Undelivered, CancelledError):
+            raise
+        except Exception as e:  # noqa: BLE001 - a boundary: whatever is wrong now, it must be tried again
+            self.log.failure("sending {what}", what=self._what)
+            raise Undelivered(f"{type(e).__name__}: {e}") from e
 
     def _failed(self, error: Undelivered) -> None:
         reason = str(error)

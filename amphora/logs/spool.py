@@ -226,7 +226,8 @@ class Spool:
 
     def _remove(self, segment: Segment) -> None:
         self._segments.remove(segment)
-        segment.path.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that can only be read, for instance
+            segment.path.unlink()
 
     def _close(self) -> None:
         if self._descriptor >= 0:

@@ -50,6 +50,9 @@ class SwiftSender:
         body = Body(gzip.compress(note(lost), mtime=0) if lost else b"", segment.path)
         try:
             await self._put(object_name(self._amphora_id, segment), body)
+        except FileNotFoundError:
+            self._place.skip(segment)  # somebody removed it
+            return True
         except OSError as e:
             raise Undelivered(f"the spool can't be read: {e.strerror}") from e
         if lost:

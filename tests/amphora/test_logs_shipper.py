@@ -78,6 +78,18 @@ class Working(SynchronousTestCase):
         self.assertEqual(self.shipper.problem, "no connection")
         self.assertEqual(self.levels(), ["warn"])
 
+    def test_what_nobody_expected_is_told_and_tried_again(self) -> None:
+        sender = self.start(Deferred(), True)
+        waiting: Deferred[bool] = Deferred()
+        sender.outcomes = [waiting, True]
+        self.stop()
+        self.shipper.start()
+        waiting.errback(KeyError("what"))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertEqual(self.shipper.problem, "KeyError: 'what'")
+        self.clock.advance(1)
+        self.assertIsNone(self.shipper.problem)
+
     def test_it_can_be_hastened(self) -> None:
         sender = self.start(*(Undelivered("x") for _ in range(5)), True)
         self.clock.pump([1, 2, 4])

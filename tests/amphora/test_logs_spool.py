@@ -153,6 +153,20 @@ class Dropping(Case):
         self.assertEqual(self.read(place), [note(3), b"1\n"])
         self.assertEqual(spool.lost, 3)
 
+    def test_a_file_that_nobody_can_read_any_more_is_missing(self) -> None:
+        spool = self.spool()
+        place = spool.places.keep(["a"])["a"]
+        for damage in (lambda p: p.unlink(), lambda p: p.write_bytes(b"fish"), lambda p: p.write_bytes(b"")):
+            spool.seal()
+            spool.append([b"1\n", b"2\n"])
+            spool.seal()
+            pack(spool)
+            damage(spool.segments[-1].path)
+            spool.append([b"3\n"])
+            self.assertEqual((self.read(place), place.dropped), ([b"3\n"], 2))
+            place.told(2)
+            spool.tend()
+
     def test_what_haproxy_lost_is_noted_at_its_place(self) -> None:
         spool = self.spool()
         place = spool.places.keep(["a"])["a"]

@@ -144,10 +144,13 @@ class Storing(SynchronousTestCase):
             for secret in ("temp_url_sig", '"s"'):
                 self.assertNotIn(secret, str(error))
 
-    def test_a_file_that_is_gone_is_told(self) -> None:
+    def test_a_file_that_somebody_removed_is_missing_and_the_next_is_put(self) -> None:
         self.write(b"1\n")
+        self.write(b"2\n")
         self.spool.segments[0].path.unlink()
-        self.assertIn("can't be read", str(self.fail(self.sender())))
+        sender = self.sender()
+        self.assertEqual([self.send(sender) for _ in range(3)], [True, True, False])
+        self.assertEqual([gzip.decompress(asked.body) for asked in self.asked], [note(1) + b"2\n"])
 
     def test_another_store_has_another_place(self) -> None:
         self.write(b"1\n")
