@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
+from amphora.logs.notes import stands
+
 if TYPE_CHECKING:
     from amphora.logs.spool import Segment, Spool
 
@@ -40,6 +42,7 @@ class Place:
     """
     Where one target is: its file's number, and how many lines and bytes of it the target has.
 
+    @ivar stood: how many lines those stand for.
     @ivar dropped: lines that it missed and hasn't been told of.
     @ivar total: of all that it ever missed.
     """
@@ -48,6 +51,7 @@ class Place:
     number: int = 0
     lines: int = 0
     offset: int = 0
+    stood: int = 0
     dropped: int = 0
     total: int = 0
     _file: IO[bytes] | None = None
@@ -83,9 +87,10 @@ class Place:
         """It has these lines. They were dropped meanwhile, as far as anyone knew: they weren't."""
         if (batch.number, batch.start) == (self.number, self.lines):
             self.lines, self.offset = batch.end, batch.offset
+            self.stood += stands(batch.lines)
             self._spool.places.changed = True
         else:
-            self._missed(batch.start - batch.end)
+            self._missed(-stands(batch.lines))
 
     def whole(self) -> Segment | None:
         """The next file that is closed and compressed; C{None}: it has all of these."""
@@ -97,7 +102,7 @@ class Place:
         if segment.number >= self.number:
             self._go_to(segment.number + 1)
         else:
-            self._missed(-segment.lines)
+            self._missed(-segment.stands)
 
     def told(self, count: int) -> None:
         """It was told that it missed so many."""
@@ -107,9 +112,9 @@ class Place:
     def skip(self, segment: Segment) -> None:
         """This file is dropped."""
         if segment.number >= self.number:
-            has = self.lines if segment.number == self.number else 0
+            has = self.stood if segment.number == self.number else 0
             self._go_to(segment.number + 1)
-            self._missed(segment.lines - has)
+            self._missed(segment.stands - has)
 
     def left(self) -> int:
         """Bytes of the files that it hasn't, or not all of."""
@@ -136,7 +141,7 @@ class Place:
 
     def _go_to(self, number: int) -> None:
         self.close()
-        self.number, self.lines, self.offset = number, 0, 0
+        self.number, self.lines, self.offset, self.stood = number, 0, 0, 0
         self._spool.places.changed = True
 
     def _missed(self, count: int) -> None:
@@ -159,8 +164,8 @@ class Places:
         self._places: dict[str, Place] = {}
         with suppress(OSError, ValueError, TypeError, AttributeError):
             for name, numbers in json.loads(self._path.read_bytes()).items():
-                number, lines, offset, dropped, total = map(int, numbers)
-                self._places[str(name)] = Place(spool, number, lines, offset, dropped, total)
+                number, lines, offset, stood, dropped, total = map(int, numbers)
+                self._places[str(name)] = Place(spool, number, lines, offset, stood, dropped, total)
 
     @property
     def furthest(self) -> int:
@@ -189,7 +194,7 @@ class Places:
         if not self.changed:
             return
         numbers: dict[str, Any] = {
-            name: [p.number, p.lines, p.offset, p.dropped, p.total] for name, p in self._places.items()
+            name: [p.number, p.lines, p.offset, p.stood, p.dropped, p.total] for name, p in self._places.items()
         }
         draft = self._path.with_name(self._path.name + ".tmp")
         with suppress(OSError):

@@ -3,7 +3,7 @@ Lines on disk, from when haproxy wrote them until every target has them: bounded
 
 Lines are appended to a file, which is closed when it is large or old enough, and then compressed. A file's name tells
 what there's to know of it, so that the next agent goes on: its number, when its first line came, and, once it is
-compressed, how many it has. When its last line came is its time of modification.
+compressed, how many it has and stands for. When its last line came is its time of modification.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from attrs import define, frozen
 from twisted.logger import Logger
 
 from amphora import durable
+from amphora.logs.notes import note, stands
 from amphora.logs.places import Places
 
-_NAME: Final = re.compile(r"(\d{8,})-(\d+)(?:\.log|-(\d+)\.log\.gz)").fullmatch
+_NAME: Final = re.compile(r"(\d{8,})-(\d+)(?:\.log|-(\d+)-(\d+)\.log\.gz)").fullmatch
 _CHUNK: Final = 1 << 17  # bytes that are compressed in one go, which takes some milliseconds
 _LEVEL: Final = 5
 
@@ -43,6 +44,7 @@ class Segment:
 
     @ivar began, ended: when its first and its last line came, in milliseconds since 1970.
     @ivar size: bytes on disk.
+    @ivar stands: how many lines it stands for, with those that notes in it tell of.
     """
 
     number: int
@@ -53,15 +55,11 @@ class Segment:
     path: Path
     sealed: bool = True
     packed: bool = False
+    stands: int = 0
 
     def time_of(self, line: int) -> int:
         """About when a line came, by its place among the others."""
         return self.began + (self.ended - self.began) * min(line + 1, self.lines) // max(self.lines, 1)
-
-
-def note(lost: int) -> bytes:
-    """What stands in place of lines that were lost."""
-    return b"# %d lines were dropped here\n" % lost
 
 
 class Spool:
@@ -99,10 +97,10 @@ class Spool:
 
     def append(self, lines: list[bytes]) -> None:
         """Write lines, each with its end. What can't be written is counted."""
-        data, count = b"".join(lines), len(lines)
+        data, count, stands = b"".join(lines), len(lines), len(lines) + self._unnoted
         if self._unnoted:
             data, count = note(self._unnoted) + data, count + 1
-        if self._write(data, count):
+        if self._write(data, count, stands):
             self._unnoted = 0
         else:
             self.lose(len(lines))
@@ -152,7 +150,8 @@ class Spool:
         return next((segment for segment in self._segments if segment.number >= number), None)
 
     def _pack(self, segment: Segment) -> Iterator[None]:
-        path = self._directory / f"{segment.number:08d}-{segment.began}-{segment.lines}.log.gz"
+        name = f"{segment.number:08d}-{segment.began}-{segment.lines}-{segment.stands}.log.gz"
+        path = self._directory / name
         draft = path.with_name(path.name + durable.TEMPORARY)
         try:
             with segment.path.open("rb") as plain, draft.open("wb") as file:
@@ -171,7 +170,7 @@ class Spool:
         segment.path.unlink(missing_ok=True)
         segment.path, segment.size, segment.packed = path, path.stat().st_size, True
 
-    def _write(self, data: bytes, count: int) -> bool:
+    def _write(self, data: bytes, count: int, stands: int) -> bool:
         current = self._current()
         if current is not None and current.size + len(data) > self.limits.rotate_bytes:
             current.sealed = True
@@ -179,9 +178,9 @@ class Spool:
         while self.size + len(data) > self.limits.spool:
             if not self._drop_oldest():
                 return False
-        return self._try(data, count) or (self._drop_oldest() and self._try(data, count))
+        return self._try(data, count, stands) or (self._drop_oldest() and self._try(data, count, stands))
 
-    def _try(self, data: bytes, count: int) -> bool:
+    def _try(self, data: bytes, count: int, stands: int) -> bool:
         now = int(self._now() * 1000)
         try:
             current = self._current() or self._begin(now)
@@ -195,6 +194,7 @@ class Spool:
             return False
         current.size += len(data)
         current.lines += count
+        current.stands += stands
         current.ended = now
         return True
 
@@ -243,7 +243,7 @@ class Spool:
                 continue
             number, began, lines = int(match[1]), int(match[2]), match[3]
             segment = Segment(number, began, began, 0, 0, path, packed=lines is not None)
-            segment.lines = int(lines) if lines is not None else _mend(path)
+            segment.lines, segment.stands = (int(lines), int(match[4])) if lines is not None else _mend(path)
             said = path.stat()
             segment.size, segment.ended = said.st_size, int(said.st_mtime * 1000)
             if number in found:  # compressed, and its maker died before it was removed
@@ -257,18 +257,19 @@ class Spool:
         return ordered
 
 
-def _mend(path: Path) -> int:
-    """Take the end of a file away that isn't a whole line; gives how many lines there are."""
-    lines, whole, place = 0, 0, 0
+def _mend(path: Path) -> tuple[int, int]:
+    """Take the end of a file away that isn't a whole line; gives how many lines there are, and stand there."""
+    count, stand, whole = 0, 0, 0
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            lines += piece.count(b"\n")
-            if b"\n" in piece:
-                whole = place + piece.rindex(b"\n") + 1
-            place += len(piece)
-    if whole < place:
-        modified = path.stat().st_mtime
+        while lines := file.readlines(_CHUNK):
+            if not lines[-1].endswith(b"\n"):
+                lines.pop()
+            count += len(lines)
+            stand += stands(lines)
+            whole += sum(map(len, lines))
+    said = path.stat()
+    if whole < said.st_size:
         with suppress(OSError):
             os.truncate(path, whole)
-            os.utime(path, (modified, modified))
-    return lines
+            os.utime(path, (said.st_mtime, said.st_mtime))
+    return count, stand

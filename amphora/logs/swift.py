@@ -9,9 +9,10 @@ from typing import Final
 
 from amphora.fetch import NoAnswer
 from amphora.logs.http import Answer, Body
+from amphora.logs.notes import note
 from amphora.logs.places import Place
 from amphora.logs.shipper import Undelivered
-from amphora.logs.spool import Segment, note
+from amphora.logs.spool import Segment
 from amphora.logs.tokens import Asking, Tokens
 from octavia_tx.wire.logs import Store
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from amphora.logs.connections import Way
 from amphora.logs.lines import Origin
+from amphora.logs.notes import note
 from amphora.logs.places import Place
 from amphora.logs.shipper import Undelivered
-from amphora.logs.spool import note
 
 BATCH: Final = 1 << 16  # bytes that are sent before it is asked whether they have arrived
 

@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from amphora.fetch import NoAnswer
 from amphora.logs.http import Answer, Body
+from amphora.logs.notes import note
 from amphora.logs.shipper import Undelivered
-from amphora.logs.spool import Limits, Spool, note
+from amphora.logs.spool import Limits, Spool
 from amphora.logs.swift import SwiftSender
 from octavia_tx.wire.logs import Store
 
