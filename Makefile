@@ -20,7 +20,7 @@ demo-stop: $(VENV)/.embedded
 # All but tests/slow: what is there takes minutes, and other tests tell it in short.
 TESTS = $(filter-out tests.slow,$(subst /,.,$(wildcard tests/test_*.py) $(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py))))
 
-test: lint $(VENV)/.keystone
+test: lint $(VENV)/.keystone $(VENV)/.swift
 	@$(BIN)/trial -j 2 $(TESTS:.py=)
 
 # With those, and with more requests made up against each of the API's operations.
@@ -73,6 +73,14 @@ $(VENV)/.octavia: $(VENV)/bin/python
 	@$(PYTHON) -m venv $(VENV)/octavia || $(PYTHON) -m virtualenv $(VENV)/octavia || { rm -rf $(VENV)/octavia; exit 1; }
 	@$(VENV)/octavia/bin/python -m pip install --disable-pip-version-check octavia==19.0.0 pyroute2 "setuptools<81" >$(LOG) 2>&1 || \
 		{ cat $(LOG); exit 1; }
+	@touch $@
+
+# A real Swift, for the tests of where access logs go.
+$(VENV)/.swift: $(VENV)/bin/python
+	@echo "installing a Swift for the tests"
+	@$(PYTHON) -m venv $(VENV)/swift || $(PYTHON) -m virtualenv $(VENV)/swift || { rm -rf $(VENV)/swift; exit 1; }
+	@$(VENV)/swift/bin/python -m pip install --disable-pip-version-check swift keystonemiddleware "setuptools<81" \
+		>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
 clean:

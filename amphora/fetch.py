@@ -29,15 +29,28 @@ def read(received: bytes) -> tuple[int, bytes]:
 
     @raise NoAnswer: it isn't one, or not all of it.
     """
+    status, _fields, body = read_all(received)
+    return status, body
+
+
+def read_all(received: bytes) -> tuple[int, dict[str, str], bytes]:
+    """
+    The same with the answer's fields, by their names in lower case.
+
+    @raise NoAnswer: it isn't one, or not all of it.
+    """
     head, blank, body = received.partition(b"\r\n\r\n")
     status, *fields = head.split(b"\r\n")
     words = status.split(maxsplit=2)
     if not blank or len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
         raise NoAnswer("it hung up, or says something else than HTTP")
-    for name, _, value in (field.partition(b":") for field in fields):
-        if name.strip().lower() == b"content-length" and value.strip() != b"%d" % len(body):
-            raise NoAnswer("its answer is incomplete")
-    return int(words[1]), body
+    said = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (field.decode("latin-1").partition(":") for field in fields)
+    }
+    if said.get("content-length", str(len(body))) != str(len(body)):
+        raise NoAnswer("its answer is incomplete")
+    return int(words[1]), said, body
 
 
 class _Exchange(Protocol):

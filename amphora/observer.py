@@ -18,13 +18,30 @@ from twisted.logger import Logger
 
 from amphora.heartbeat import Heartbeats
 from amphora.ledger import Ledger
-from amphora.load_balancer import LoadBalancer
+from amphora.load_balancer import LoadBalancer, Observer
 from amphora.master import MasterSilent
 
 PERIOD: Final = 1.0  # seconds between looks
 GLANCES: Final = 4  # in this time
 PROMPT: Final = 0.01  # seconds from a sign to a look, so that many signs are one
 GAP: Final = 0.1  # seconds between two looks, at least: also where signs never end
+
+
+class Observers:
+    """Several as one, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    async def before(self, load_balancer: LoadBalancer) -> None:
+        """See L{Observer<amphora.load_balancer.Observer>}."""
+        for observer in self._observers:
+            await observer.before(load_balancer)
+
+    async def after(self, load_balancer: LoadBalancer) -> None:
+        """See L{Observer<amphora.load_balancer.Observer>}."""
+        for observer in self._observers:
+            await observer.after(load_balancer)
 
 
 class Watch:

@@ -76,22 +76,25 @@ def epoch(identity: Identity) -> str:
     return f"{_BOOT.read_text()[:8]}-{identity.pid}-{identity.started}"
 
 
-def spawn(command: Sequence[str], output: Path, environment: Mapping[str, str]) -> int:
+def spawn(command: Sequence[str], output: Path, environment: Mapping[str, str], pipe: Path | None = None) -> int:
     """
     Start a program in a session of its own, which no terminal and no signal to us reaches.
 
-    @param output: where all that it says is appended.
+    @param output: where all is appended that it says; with a pipe, what it says as errors.
+    @param pipe: its standard output, at which it never waits. It could read there itself, so that no reader is missed.
     @return: its pid.
     @raise OSError: it can't be started.
     """
+    appended = (str(output), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    piped = appended if pipe is None else (str(pipe), os.O_RDWR | os.O_NONBLOCK, 0)
     return os.posix_spawn(
         command[0],
         list(command),
         dict(environment),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(output), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
+            (os.POSIX_SPAWN_OPEN, 1, *piped),
+            (os.POSIX_SPAWN_OPEN, 2, *appended),
         ],
         setsid=True,
         setsigmask=(),

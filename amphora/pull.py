@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ from amphora.registry import LoadBalancers
 from amphora.runner import ReloadRefused
 from amphora.settings import Settings
 from octavia_tx.wire.heartbeat import is_identifier
+from octavia_tx.wire.logs import LogTerms, decode
 from octavia_tx.wire.rest import applied_path, load_balancers_path
 
 FIRST_DELAY: Final = 0.5  # seconds; each further one is twice as long, give or take a half
@@ -46,6 +47,7 @@ class Wanted:
     @ivar text: haproxy's configuration; empty where there's nothing to serve.
     @ivar certificates: the files that it names, as far as they aren't there yet.
     @ivar revision: what the controller calls it; C{None}: it doesn't want to hear of it again.
+    @ivar logs: the terms of its access log, if it has one.
     """
 
     load_balancer_id: str
@@ -53,6 +55,7 @@ class Wanted:
     text: bytes
     certificates: Mapping[str, bytes] = field(factory=dict, repr=False)
     revision: int | None = None
+    logs: LogTerms | None = None
 
 
 def read(body: bytes) -> tuple[Wanted, ...]:
@@ -63,14 +66,14 @@ def read(body: bytes) -> tuple[Wanted, ...]:
     """
     try:
         return tuple(
-            _wanted(item["id"], item["fence"], item["haproxy"], item.get("certificates", {}), item.get("revision"))
-            for item in json.loads(body)["load_balancers"]
+            _wanted(item["id"], item["fence"], item["haproxy"], item) for item in json.loads(body)["load_balancers"]
         )
     except (ValueError, TypeError, KeyError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e!r}") from e
 
 
-def _wanted(identifier: object, fence: object, text: object, certificates: object, revision: object) -> Wanted:
+def _wanted(identifier: object, fence: object, text: object, item: Mapping[str, object]) -> Wanted:
+    certificates, revision, logs = item.get("certificates", {}), item.get("revision"), item.get("logs")
     if not isinstance(identifier, str) or not is_identifier(identifier):
         raise ValueError("an id isn't a UUID")
     if not isinstance(text, str) or type(fence) is not int or fence < 0:
@@ -80,7 +83,9 @@ def _wanted(identifier: object, fence: object, text: object, certificates: objec
     if not isinstance(certificates, dict) or not all(isinstance(content, str) for content in certificates.values()):
         raise ValueError("certificates aren't texts by their names")
     files = {name: pem.encode() for name, pem in certificates.items()}
-    return Wanted(identifier, fence, text.encode(), files, revision if isinstance(revision, int) else None)
+    terms = None if logs is None else decode(json.dumps(logs).encode())
+    known = revision if isinstance(revision, int) else None
+    return Wanted(identifier, fence, text.encode(), files, known, terms)
 
 
 class Pull(Service):
@@ -89,6 +94,7 @@ class Pull(Service):
 
     @param fetch: raises L{NoAnswer} when there's none.
     @param random: gives numbers from 0 to 1.
+    @param log: lets a load balancer's access log go by terms, under a fence.
     """
 
     log = Logger()
@@ -101,6 +107,7 @@ class Pull(Service):
         amphora_id: str,
         load_balancers: LoadBalancers,
         random: Callable[[], float],
+        log: Callable[[str, LogTerms, int | None], Awaitable[None]],
     ) -> None:
         self._reactor = reactor
         self._fetch = fetch
@@ -108,6 +115,7 @@ class Pull(Service):
         self._amphora_id = amphora_id
         self._load_balancers = load_balancers
         self._random = random
+        self._log = log
         self._work: Deferred[None] | None = None
         self._sleep: Deferred[None] | None = None
         self._again = False
@@ -205,6 +213,8 @@ class Pull(Service):
         """Whether what runs is as wanted now, or need not be."""
         load_balancer = self._load_balancers.place(wanted.load_balancer_id)
         try:
+            if wanted.logs is not None:
+                await self._log(wanted.load_balancer_id, wanted.logs, wanted.fence)
             if wanted.text:
                 await load_balancer.apply(wanted.text, wanted.fence, wanted.certificates, since)
             else:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from amphora.hold import SOCKET as HELD
+from amphora.logs.intake import make_pipe
 from amphora.master import SOCKET, Master, MasterSilent, Processes
 from amphora.preamble import REPEATED
 from amphora.process import Identity, Watch, identify, in_directory, spawn
@@ -123,7 +124,7 @@ class HaproxyRunner:
         log = Log(self._directory)
         log.shorten()
         log.mark()
-        pid = spawn(self._program.serve(self._directory), log.path, environment())
+        pid = spawn(self._program.serve(self._directory), log.path, environment(), make_pipe(self._directory))
         return Haproxy(self._reactor, self._master, log, pid, ended)
 
     async def find(self, ended: Callable[[str], None]) -> Haproxy | None:

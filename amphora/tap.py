@@ -25,9 +25,12 @@ from amphora.fetch import Fetch
 from amphora.heartbeat import Heartbeats
 from amphora.keepalived import Keepalived, find
 from amphora.ledger import Ledger
+from amphora.logs.api import LogsApi
+from amphora.logs.renewal import TermsRenewal
+from amphora.logs.service import Logs
 from amphora.network import Network
 from amphora.network_api import NetworkApi
-from amphora.observer import Observation
+from amphora.observer import Observation, Observers
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
 from amphora.renewal import Renewal
@@ -167,20 +170,29 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
         udp_check.place(settings.directory)
     program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
     tell_where(settings.certificates)
-    load_balancers = LoadBalancers(reactor, settings.directory, program, observation, settings.certificates)
+    logs = Logs(reactor, settings.amphora_id, settings.directory, random)
+    observers = Observers(observation, logs)
+    load_balancers = LoadBalancers(reactor, settings.directory, program, observers, settings.certificates)
+    logs_api = LogsApi(logs, load_balancers)
     tls = MutualTLS(settings.credential, settings.controller, settings.least_tls)
-    pull = Pull(reactor, Fetch(reactor, tls), settings.controllers, settings.amphora_id, load_balancers, random)
+    fetch, whom = Fetch(reactor, tls), (settings.controllers, settings.amphora_id)
+    pull = Pull(reactor, fetch, *whom, load_balancers, random, logs_api.go_by)
     heartbeats.on_notice = pull.notice
-    renewal = Renewal(settings, path, parse, (heartbeats, pull))
+    terms = TermsRenewal(reactor, fetch, *whom, logs, logs_api.go_by)
+    logs.denied = terms.want
+    renewal = Renewal(settings, path, parse, (heartbeats, pull, terms))
     others = UdpListeners(udp)
     api = AgentApi(
         reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic, vrrp, others
     )
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
-    https = TLSMemoryBIOFactory(tls, False, site(application((api, own, NetworkApi(network), vrrp, others)).resource()))
+    answering = (api, own, NetworkApi(network), vrrp, others, logs_api)
+    https = TLSMemoryBIOFactory(tls, False, site(application(answering).resource()))
     listening = Listening(reactor, settings.listen, https)
     # The network first: it makes the namespace in which all else is started.
-    parts = (network, listening, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull)
+    parts = (
+        network, listening, logs, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull, terms
+    )  # fmt: skip
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
     return whole

@@ -23,6 +23,7 @@ Share = NewType("Share", float)
 Tcp = NewType("Tcp", Listen)
 Udp = NewType("Udp", Listen)
 Receivers = NewType("Receivers", tuple[str, ...])
+Names = NewType("Names", tuple[str, ...])
 Urls = NewType("Urls", tuple[str, ...])
 BaseUri = NewType("BaseUri", str)
 Program = NewType("Program", str)
@@ -32,6 +33,13 @@ Certificate = NewType("Certificate", str)
 Secret = NewType("Secret", str)
 Enabled = NewType("Enabled", Mapping[str, str])
 Tables = NewType("Tables", Mapping[str, Mapping[str, Any]])
+Port = NewType("Port", int)
+Facility = Literal[
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "ntp", "security", "console", "clock",
+    "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+]  # fmt: skip
+"""In the order of their numbers."""
 
 
 @frozen(kw_only=True)
@@ -200,6 +208,77 @@ class AmphoraSettings:
 
 
 @frozen(kw_only=True)
+class LogsSettings:
+    """
+    Of load balancers' access logs.
+
+    @ivar enabled: whether load balancers have one whose flavor doesn't say; so with C{format} and C{targets}.
+    @ivar format: of a line; see L{octavia_tx.model.log_format}; empty: OpenStack's.
+    @ivar targets: by their names in [log_targets]; empty: all.
+    @ivar spool: bytes that wait on an amphora's disk, for each load balancer.
+    @ivar rotate_bytes: after which a file is closed and stored; C{rotate_after}: seconds, as well.
+    @ivar farewell: seconds for which what is left is still shipped when a load balancer or amphora goes.
+    """
+
+    enabled: bool = False
+    format: str = ""
+    targets: Names = Names(())
+    spool: Bytes = Bytes(64 * 1024 * 1024)
+    rotate_bytes: Bytes = Bytes(4 * 1024 * 1024)
+    rotate_after: Seconds = Seconds(300.0)
+    farewell: Seconds = Seconds(30.0)
+
+
+@frozen(kw_only=True)
+class SwiftTarget:
+    """
+    An object store of OpenStack's API. It lets us in by one of three ways: a key, a temporary URL, or a credential.
+
+    @ivar url: of a container; C{prefix}: of all objects' names in it.
+    @ivar temp_url_key: by which the controller signs temporary URLs, which are valid for C{temp_url_validity} seconds.
+    @ivar temp_url: one that somebody else signed, with a prefix, for PUT.
+    @ivar auth_url: of keystone, for the application credential.
+    @ivar cafile: PEM file of who vouches for both; empty: whom the amphora's system trusts.
+    """
+
+    kind: Literal["swift"] = "swift"
+    url: AuthUrl = AuthUrl("")
+    prefix: str = "octavia"
+    temp_url_key: Secret = field(default=Secret(""), repr=False)
+    temp_url_validity: Seconds = Seconds(604800.0)
+    temp_url: Secret = field(default=Secret(""), repr=False)
+    auth_url: AuthUrl = AuthUrl("")
+    application_credential_id: str = ""
+    application_credential_secret: Secret = field(default=Secret(""), repr=False)
+    cafile: Certificate = Certificate("")
+
+
+@frozen(kw_only=True)
+class SyslogTarget:
+    """
+    A receiver of syslog.
+
+    @ivar port: 0: the transport's usual one.
+    @ivar server_name: that its certificate must hold; empty: C{host}.
+    @ivar cafile: PEM file of who vouches for it; empty: whom the amphora's system trusts.
+    @ivar certificate: PEM file of our own certificate with its key; empty: none.
+    """
+
+    kind: Literal["syslog"] = "syslog"
+    host: str = ""
+    port: Port = Port(0)
+    transport: Literal["udp", "tcp", "tls"] = "tcp"
+    facility: Facility = "local0"
+    server_name: str = ""
+    cafile: Certificate = Certificate("")
+    certificate: Certificate = Certificate("")
+
+
+LogTarget = SwiftTarget | SyslogTarget
+LogTargets = NewType("LogTargets", Mapping[str, LogTarget])
+
+
+@frozen(kw_only=True)
 class ControllerSettings:
     """
     @ivar lease: seconds for which a load balancer belongs to one controller, unless renewed.
@@ -226,6 +305,7 @@ class Settings:
     All of them; the names of the attributes are the sections of the file.
 
     @ivar provider: by a provider's name, its own settings, which are its own driver's to read.
+    @ivar log_targets: where access logs may go, by names that flavors know.
     """
 
     state: State = field(factory=State)
@@ -241,4 +321,6 @@ class Settings:
     network: NetworkSettings = NetworkSettings()
     certificates: CertificatesSettings = CertificatesSettings()
     amphora: AmphoraSettings = AmphoraSettings()
+    logs: LogsSettings = LogsSettings()
+    log_targets: LogTargets = LogTargets({})
     controller: ControllerSettings = ControllerSettings()

@@ -157,6 +157,12 @@ class IAmphoraDriver(Interface):
         @raise ConfigurationRejected: it isn't one by which this amphora could be known; what it has stays.
         """
 
+    def unshipped(amphora: Amphora, load_balancer_id: str) -> Awaitable[int]:
+        """
+        How many bytes of the load balancer's access log the amphora hasn't shipped yet. It has none, or the load
+        balancer was withdrawn and the time for the rest is over: 0.
+        """
+
     def withdraw(amphora: Amphora, load_balancer_id: str, fence: int) -> Awaitable[None]:
         """
         Make the amphora forget the load balancer. One that doesn't serve it: no error.

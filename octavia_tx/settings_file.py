@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import cattrs
 from attrs import fields
 
-from octavia_tx import config
+from octavia_tx import config, log_settings
 from octavia_tx.config import Settings
 from octavia_tx.errors import SettingsError
 from octavia_tx.listening import Listen
@@ -214,6 +214,8 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Tcp: _listen("tcp"),
     config.Udp: _listen("udp"),
     config.Receivers: _receivers,
+    config.Names: _texts,
+    config.Port: _number(int, "a port, or 0 for the usual one", 65535, 0),
     config.Urls: _urls,
     config.AuthUrl: _auth_url,
     config.Certificate: _certificate,
@@ -223,6 +225,7 @@ _HOOKS: Mapping[object, Callable[[Any, Any], Any]] = {
     config.Templates: _templates,
     config.Enabled: _enabled,
     config.Tables: _tables,
+    config.LogTargets: _tables,
 }
 
 
@@ -351,6 +354,11 @@ def load(file: Path | None, environ: Mapping[str, str]) -> Settings:
     problems += _without_keystone(given)
     if isinstance(providers := sections.get("providers"), config.ProvidersSettings):
         problems += _unlisted(providers, sections.get("provider", {}))
+    targets, wrong = log_settings.read(sections.get("log_targets", {}), converter.structure, _problems)
+    sections["log_targets"] = targets
+    problems += wrong
+    if isinstance(logs := sections.get("logs"), config.LogsSettings):
+        problems += log_settings.wrong(logs, targets)
     if problems:
         raise SettingsError(tuple(problems))
     return Settings(**sections)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from octavia_tx.config import SwiftTarget, SyslogTarget
 from octavia_tx.errors import SettingsError
 from octavia_tx.listening import Listen
 from octavia_tx.settings_file import load
@@ -38,10 +40,19 @@ class Loading(FileCase):
         given = tomllib.loads(sample.read_text())
         settings = load(None, {})
         for section in attrs.fields(type(settings)):
-            if section.name == "provider":
-                continue  # whose settings are others'
+            if section.name in {"provider", "log_targets"}:
+                continue  # whose settings are below it, by name
             known = {a.name for a in attrs.fields(type(getattr(settings, section.name)))}
             self.assertEqual(set(given[section.name]) | {"directory"}, known | {"directory"}, section.name)
+
+    def test_the_sample_file_shows_every_setting_of_a_log_target(self) -> None:
+        sample = (Path(__file__).parent.parent / "etc" / "octavia-tx.toml").read_text()
+        shown = re.findall(r"^# (\w+) = (\S+)", sample.partition("[log_targets]")[2].partition("[controller]")[0], re.M)
+        for kind, rest in ((SwiftTarget, shown), (SyslogTarget, shown[[s[0] for s in shown].index("cafile") + 1 :])):
+            known = {a.name: a.default for a in attrs.fields(kind)}
+            own = dict(rest[: len(known)])
+            self.assertEqual(set(own), set(known), kind)
+            self.assertEqual({name: tomllib.loads(f"x = {value}")["x"] for name, value in own.items()}, known)
 
     def test_the_file_overrides_the_defaults_and_the_environment_the_file(self) -> None:
         path = self.file('[health]\ninterval = 2\nreceivers = ["198.51.100.1:5555"]\n[controller]\nconcurrency = 3\n')

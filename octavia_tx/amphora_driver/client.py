@@ -13,6 +13,7 @@ from treq.content import collect
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
 from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.logger import Logger
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
@@ -33,6 +34,7 @@ from octavia_tx.wire.rest import (
     certificate_path,
     certificates_path,
     haproxy_path,
+    logs_path,
     removal_path,
 )
 
@@ -43,6 +45,7 @@ ANSWER_LIMIT: Final = 1 << 20
 # Characters of an answer's details that an error carries.
 DETAILS_LIMIT: Final = 2000
 
+_log = Logger()
 _Errors = Mapping[int, type[AmphoraError]]
 
 
@@ -52,6 +55,7 @@ class _Absent(AmphoraError):
 
 _STALE: Final[_Errors] = {409: StaleFence}
 _DRAINED: Final[_Errors] = {409: StaleFence, 404: _Absent}
+_LOGGED: Final[_Errors] = {409: StaleFence, 404: _Absent, 405: _Absent}
 _UPLOADED: Final[_Errors] = {409: StaleFence, 400: ConfigurationRejected}
 
 
@@ -134,6 +138,25 @@ class AgentClient:
         left = said.get("connections") if isinstance(said, dict) else None
         if type(left) is not int or left < 0:
             raise AmphoraError(amphora.id, "it doesn't tell how many connections it has.")
+        return left
+
+    async def put_log_terms(self, amphora: Amphora, load_balancer_id: str, terms: bytes, fence: int) -> None:
+        """Tell on which terms the load balancer's access log is shipped. OpenStack's agent can't ship any."""
+        try:
+            await self._call(amphora, "PUT", logs_path(load_balancer_id), _LOGGED, fence=fence, body=terms)
+        except _Absent as error:
+            _log.warn("Amphora {amphora} ships no logs: {error}", amphora=amphora.id, error=str(error))
+
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """Bytes of its access log that wait; 0 where there's none."""
+        try:
+            answer = await self._call(amphora, "GET", logs_path(load_balancer_id), {404: _Absent})
+        except _Absent:
+            return 0
+        said = _json(answer)
+        left = said.get("left") if isinstance(said, dict) else None
+        if type(left) is not int or left < 0:
+            raise AmphoraError(amphora.id, "it doesn't tell how much of its log is left.")
         return left
 
     async def configure(self, amphora: Amphora, text: str) -> None:

@@ -83,7 +83,7 @@ def _escaped(word: Word) -> Word:
     return Word(re.sub(r"(['#])", r"\\\1", word))
 
 
-def _literal(word: Word) -> Word:
+def literal(word: Word) -> Word:
     """
     The same for haproxy's parser, whatever it holds.
 
@@ -99,7 +99,7 @@ _QUOTED: Final = frozenset(range(ord(" "), ord("~") + 1)) - {ord("'")}
 
 def _argument(word: Word) -> Word:
     """The same as an argument of a sample fetch, which has quotes of its own. The word is a token."""
-    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _literal(Word(f'"{word}"'))
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else literal(Word(f'"{word}"'))
 
 
 def url_path(value: object) -> Word:
@@ -119,12 +119,12 @@ def header_name(value: object) -> Word:
 
 def url(value: object) -> Word:
     """A URL where haproxy expands variables, to be read literally."""
-    return _literal(Word(_url(value).replace("%", "%%")))
+    return literal(Word(_url(value).replace("%", "%%")))
 
 
 def file_type(value: object) -> Word:
     """The end of a path that has a type of file, which may be given with its dot; to be read literally."""
-    return _literal(Word(f".{_text(value).removeprefix('.')}"))
+    return literal(Word(f".{_text(value).removeprefix('.')}"))
 
 
 _COMPARISONS: Final = {
@@ -141,7 +141,7 @@ def comparison(rule: L7Rule) -> Word:
     value = _text(rule.value)
     if rule.compare_type is L7Comparison.REGEX and (fault := regex.fault(value)) is not None:
         raise Unrenderable(f"{_shown(value)} isn't a regular expression for haproxy: {fault}.")
-    return Word(f"-m {_COMPARISONS[rule.compare_type]} -- {_literal(value)}")
+    return Word(f"-m {_COMPARISONS[rule.compare_type]} -- {literal(value)}")
 
 
 def redirect_code(value: object) -> int:

@@ -19,6 +19,7 @@ from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import AgentInfo, Amphora
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.tree import Tree
+from octavia_tx.wire.logs import LogTerms, encode
 from octavia_tx.wire.rest import AGENT_PORT
 from octavia_tx.wire.tls import Credential
 
@@ -31,6 +32,7 @@ class HaproxyDriver:
     Whoever made it calls L{close} at the end.
 
     @param credential: the controller's own.
+    @param log_terms: on which a load balancer's access log is shipped; C{None}: it has none.
     @param agent_for: in tests, what makes requests in place of HTTPS.
     """
 
@@ -41,11 +43,13 @@ class HaproxyDriver:
         renderer: Renderer,
         port: int = AGENT_PORT,
         *,
+        log_terms: Callable[[Tree], LogTerms | None] = lambda _tree: None,
         agent_for: Callable[[Amphora], IAgent] | None = None,
     ) -> None:
         self._connections = Connections(reactor, credential)
         self._client = AgentClient(reactor, agent_for or self._connections.agent, port)
         self._renderer = renderer
+        self._log_terms = log_terms
 
     async def info(self, amphora: Amphora) -> AgentInfo:
         """See L{IAmphoraDriver.info}."""
@@ -71,6 +75,8 @@ class HaproxyDriver:
         if not text:
             await self._client.remove(amphora, load_balancer_id, fence)
             return
+        if (terms := self._log_terms(tree)) is not None:
+            await self._client.put_log_terms(amphora, load_balancer_id, encode(terms), fence)
         if named:
             there = await self._client.certificates(amphora, load_balancer_id)
             for name, content in named.items():
@@ -90,6 +96,10 @@ class HaproxyDriver:
     async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
         """See L{IAmphoraDriver.renew_certificate}."""
         await self._client.renew_certificate(amphora, credential.pem)
+
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}."""
+        return await self._client.unshipped(amphora, load_balancer_id)
 
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""

@@ -40,6 +40,10 @@ class NoopDriver:
     async def renew_certificate(self, amphora: Amphora, credential: Credential) -> None:
         """See L{IAmphoraDriver.renew_certificate}."""
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}."""
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
 

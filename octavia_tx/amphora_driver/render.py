@@ -7,7 +7,7 @@ C{templates/haproxy/}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import octavia_tx
 from octavia_tx.amphora_driver.grammar import WORDS, Unrenderable, Word, identifier, only_words, peer
 from octavia_tx.amphora_driver.l7 import Policy, policies
+from octavia_tx.amphora_driver.log_format import rendered
 from octavia_tx.amphora_driver.tls import Tls, back, front
 from octavia_tx.model.engines import Engine, serving
 from octavia_tx.model.l7 import pools_in_use
@@ -25,6 +26,7 @@ from octavia_tx.model.resources import HealthMonitor, Listener, Member, Pool, Se
 from octavia_tx.model.statuses import Algorithm, MonitorType, Persistence, Protocol
 from octavia_tx.model.tree import Tree
 from octavia_tx.model.validation import CERTIFICATE_HEADERS, FORWARDED_HEADERS
+from octavia_tx.wire.logs import HAPROXY_TARGET
 from octavia_tx.wire.rest import peer_name
 
 TEMPLATE: Final = "haproxy/haproxy.cfg.j2"
@@ -100,6 +102,7 @@ class Frontend:
     @ivar backends: of all pools that it uses.
     @ivar default: the one of them that takes what no policy sends elsewhere.
     @ivar policies: in haproxy's order.
+    @ivar log_format: of its access log, if it has one.
     """
 
     listener: Listener
@@ -109,6 +112,7 @@ class Frontend:
     backends: tuple[Backend, ...]
     default: Backend | None
     policies: tuple[Policy, ...]
+    log_format: Word | None
 
 
 def serves(tree: Tree) -> bool:
@@ -152,9 +156,13 @@ class Renderer:
     Renders with the templates of one directory, compiled once.
 
     @param directory: an operator's templates, as for L{environment}.
+    @param log_format: of a load balancer's lines; C{None}: it isn't logged.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path | None = None, log_format: Callable[[Tree], str | None] = lambda _tree: None
+    ) -> None:
+        self._log_format = log_format
         self._template = environment(directory).get_template(TEMPLATE)
 
     def render(self, tree: Tree, amphora_id: str) -> str:
@@ -168,7 +176,8 @@ class Renderer:
             return ""
         vips = (tree.load_balancer.vip_address, *(v.ip_address for v in tree.load_balancer.additional_vips))
         try:
-            frontends = [_frontend(tree, listener) for listener in tree.listeners if listener.admin_state_up]
+            log = _log(tree, self._log_format(tree), amphora_id)
+            frontends = [_frontend(tree, listener, log) for listener in tree.listeners if listener.admin_state_up]
             return self._template.render(
                 load_balancer=tree.load_balancer,
                 vips=vips,
@@ -176,6 +185,7 @@ class Renderer:
                 remembers=any(b.remembers for f in frontends for b in f.backends),
                 amphora_id=amphora_id,
                 peer=peer(peer_name(amphora_id)),
+                log_target=Word(HAPROXY_TARGET),
             )
         except Unrenderable as error:
             raise Unrenderable(f"Load balancer {tree.load_balancer.id} can't be rendered: {error}") from error
@@ -188,7 +198,14 @@ def templates() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
-def _frontend(tree: Tree, listener: Listener) -> Frontend:
+def _log(tree: Tree, text: str | None, amphora_id: str) -> Callable[[bool], Word | None]:
+    """Gives the format of lines, of HTTP or not."""
+    load_balancer = tree.load_balancer
+    facts = {"project_id": load_balancer.project_id, "lb_id": load_balancer.id, "amphora_id": amphora_id}
+    return lambda http: None if text is None else rendered(text, facts, http=http)
+
+
+def _frontend(tree: Tree, listener: Listener, log: Callable[[bool], Word | None]) -> Frontend:
     if serving(listener.protocol) is not Engine.HAPROXY:
         raise Unrenderable(f"Listeners of protocol {listener.protocol} aren't served by haproxy here.")
     mode = _MODES[listener.protocol]
@@ -204,6 +221,7 @@ def _frontend(tree: Tree, listener: Listener) -> Frontend:
         backends=tuple(backends.values()),
         default=backends.get(listener.default_pool_id or ""),
         policies=policies(tree, listener, {id: backend.name for id, backend in backends.items()}),
+        log_format=log(mode == _HTTP),
     )
 
 

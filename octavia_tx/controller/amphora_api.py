@@ -25,6 +25,7 @@ from octavia_tx.interfaces import ICertificateManager
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
+from octavia_tx.wire.logs import LogTerms, encode
 from octavia_tx.wire.tls import identity_of
 
 _log = Logger()
@@ -54,6 +55,7 @@ class Served:
     @ivar fence: the agent refuses a lower one from now on.
     @ivar haproxy: the configuration.
     @ivar certificates: the files that it names.
+    @ivar logs: on which terms its access log is shipped, if it has one.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Served:
     revision: int
     haproxy: str
     certificates: Mapping[str, str] = field(repr=False)
+    logs: Mapping[str, Any] | None = field(repr=False)
 
 
 class AmphoraApi:
@@ -71,6 +74,7 @@ class AmphoraApi:
     @param files: the same tree, and what its references stand for, to the files that the configuration names.
     @param manager: who keeps certificates; C{None}: nobody.
     @param identity: who is at the other end of a connection.
+    @param log_terms: on which a load balancer's access log is shipped; C{None}: it has none.
     """
 
     def __init__(
@@ -80,12 +84,14 @@ class AmphoraApi:
         files: Callable[[Tree, Secrets], Mapping[str, bytes]],
         manager: ICertificateManager | None,
         identity: Callable[[ITransport], str] = identity_of,
+        log_terms: Callable[[Tree], LogTerms | None] = lambda _tree: None,
     ) -> None:
         self._database = database
         self._render = render
         self._files = files
         self._manager = manager
         self._identity = identity
+        self._log_terms = log_terms
 
     def resource(self) -> IResource:
         """The API, for a site behind TLS that lets in none but amphorae."""
@@ -95,12 +101,19 @@ class AmphoraApi:
             "/1.0/amphorae/<amphora_id>/load_balancers/<load_balancer_id>/applied/<int:fence>/<int:revision>",
             methods=["PUT"],
         )(self._applied)
+        app.route("/1.0/amphorae/<amphora_id>/logs", methods=["GET"])(self._logs)
         app.handle_errors(HTTPException)(_unrouted)
         return _Text(app.resource())
 
     async def _load_balancers(self, request: IRequest, amphora_id: str) -> bytes:
         async def answer() -> object:
-            return {"load_balancers": [asdict(s) for s in await self._served(amphora_id)]}
+            return {"load_balancers": await self._served(amphora_id)}
+
+        return await self._answered(request, amphora_id, answer)
+
+    async def _logs(self, request: IRequest, amphora_id: str) -> bytes:
+        async def answer() -> object:
+            return {"load_balancers": await self._logged(amphora_id)}
 
         return await self._answered(request, amphora_id, answer)
 
@@ -127,29 +140,57 @@ class AmphoraApi:
         request.setHeader(b"Content-Type", b"application/json")
         return json.dumps(body).encode()
 
-    async def _served(self, amphora_id: str) -> tuple[Served, ...]:
-        """What the amphora should run. One that doesn't belong to a load balancer any more: nothing."""
+    async def _logged(self, amphora_id: str) -> tuple[Mapping[str, Any], ...]:
+        """On which terms what the amphora runs is logged."""
+        wanted = await self._wanted(amphora_id)
+        if wanted is None or (logs := self._terms(wanted[1])) is None:
+            return ()
+        fence, tree = wanted
+        return ({"id": tree.load_balancer.id, "fence": fence, "logs": logs},)
+
+    def _terms(self, tree: Tree) -> Mapping[str, Any] | None:
+        terms = self._log_terms(tree)
+        return None if terms is None else json.loads(encode(terms))
+
+    async def _wanted(self, amphora_id: str) -> tuple[int, Tree] | None:
+        """
+        What the amphora should run, with the number of the newest lease. One that doesn't belong to a load balancer any
+        more: nothing.
+        """
         async with self._database.transaction() as tx:
             amphora = await amphorae.get(tx, amphora_id)
             if amphora is None:
                 raise NotFound("Amphora", amphora_id)
             if amphora.state is not AmphoraState.ALLOCATED or amphora.load_balancer_id is None:
-                return ()
+                return None
             row = await tx.fetch_one("amphora_api.fence", load_balancer_id=amphora.load_balancer_id)
             tree = await load_balancers.tree(tx, amphora.load_balancer_id)
         if row is None or tree is None:
-            return ()
+            return None
         load_balancer = tree.load_balancer
         if load_balancer.vip_address is None or load_balancer.provisioning_status is ProvisioningStatus.PENDING_DELETE:
+            return None
+        return row["fence"], tree.living()
+
+    async def _served(self, amphora_id: str) -> tuple[Mapping[str, Any], ...]:
+        """What the amphora gets of that."""
+        wanted = await self._wanted(amphora_id)
+        if wanted is None:
             return ()
-        living = tree.living()
+        fence, living = wanted
         haproxy = self._render(living, amphora_id)
         files = self._files(living, await secrets_of(living, self._manager))
         certificates = {name: content.decode() for name, content in files.items()}
-        fence, revision = row["fence"], load_balancer.revision
-        return (
-            Served(id=load_balancer.id, fence=fence, revision=revision, haproxy=haproxy, certificates=certificates),
+        load_balancer = living.load_balancer
+        served = Served(
+            id=load_balancer.id,
+            fence=fence,
+            revision=load_balancer.revision,
+            haproxy=haproxy,
+            certificates=certificates,
+            logs=self._terms(living),
         )
+        return (asdict(served),)
 
     async def _record(self, amphora_id: str, load_balancer_id: str, fence: int, revision: int) -> None:
         """

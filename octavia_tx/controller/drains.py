@@ -74,6 +74,40 @@ class AwaitDrained(OfAmphora):
         return situation
 
 
+@frozen
+class ShipLogs(OfAmphora):
+    """Have the amphora serve nothing more, and ship what is left of its access log."""
+
+    name: ClassVar[str] = "ship logs"
+
+    async def do(self, situation: Situation, work: Work) -> Situation:
+        """
+        See L{Step.do}. Nothing is recorded: whoever goes on asks again. The amphora itself bounds how long it takes;
+        one that doesn't answer is not waited for.
+
+        @raise Later: it takes more than a moment.
+        """
+        amphora, load_balancer_id = situation.amphora(self.amphora_id), situation.load_balancer.id
+        if amphora.lb_network_ip is None or amphora.id in situation.gone:
+            return situation
+        driver, settings = work.means.driver, work.means.settings
+        look = settings.first_look
+        try:
+            await driver.withdraw(amphora, load_balancer_id, work.lease.fence)
+            while await driver.unshipped(amphora, load_balancer_id):
+                if look >= settings.longest_look:
+                    raise Later("The amphora ships what is left of its log.", look)
+                await work.pause(look)
+                if work.interrupted:
+                    raise Replan("There's news of the load balancer while an old amphora ships its log.")
+                look = min(look * _LOOK_GROWTH, settings.longest_look)
+        except StaleFence:
+            raise
+        except AmphoraError as error:
+            _log.warn("What amphora {amphora} logged last may be lost: {error}", amphora=amphora.id, error=str(error))
+        return situation
+
+
 async def _left(amphora: Amphora, work: Work) -> int | None:
     """
     Tell the amphora to take no more, which it may know already.

@@ -7,8 +7,9 @@ from uuid import uuid4
 from octavia_tx.controller import renewal
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.work import Work
-from octavia_tx.db import amphorae, load_balancers
+from octavia_tx.db import amphorae, flavors, load_balancers
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 
 # States in which an amphora has a machine, unless something happened to it.
@@ -28,6 +29,7 @@ async def gather(work: Work) -> Situation | None:
     async with work.means.database.transaction() as tx:
         load_balancer = await load_balancers.get(tx, work.lease.load_balancer_id)
         found = await amphorae.of(tx, work.lease.load_balancer_id)
+        terms = Terms() if load_balancer is None else await flavors.terms(tx, load_balancer)
     if load_balancer is None:
         return None
     doubted = (
@@ -36,6 +38,7 @@ async def gather(work: Work) -> Situation | None:
     return Situation(
         load_balancer=load_balancer,
         by_amphorae=work.means.providers.enabled(load_balancer.provider).amphorae,
+        logged=work.means.logged(terms),
         amphorae=found,
         gone=await _gone(work, found) if doubted else frozenset(),
         expiring=renewal.due(work.means, found),

@@ -19,6 +19,7 @@ the rows are a situation like any other:
   - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
     or the revision that it wants differs from one of those applied, there is a push; and if there's none, it's done.
   - A certificate that is due is renewed before, since a push may fail for ever for a reason of the tenant's.
+  - Before a machine is destroyed, what it logged and hasn't shipped is shipped, for as long as the operator allows.
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
@@ -31,7 +32,7 @@ is gone, can't be waited for, and is.
 
 from __future__ import annotations
 
-from octavia_tx.controller.drains import AwaitDrained, DrainAmphora
+from octavia_tx.controller.drains import AwaitDrained, DrainAmphora, ShipLogs
 from octavia_tx.controller.renewal import RenewCertificate
 from octavia_tx.controller.situation import Situation
 from octavia_tx.controller.step import Step
@@ -65,12 +66,13 @@ def plan(situation: Situation) -> tuple[Step, ...]:
         return _vip(situation) + _provision(situation)
     kept = _kept(situation)
     leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
-    retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
-    return _vip(situation) + retired + _service(situation, kept) + _farewell(leaving)
+    others = (a for a in situation.amphorae if a is not kept and a not in leaving)
+    retired = tuple(s for a in others for s in _retirement(situation, a))
+    return _vip(situation) + retired + _service(situation, kept) + _farewell(situation, leaving)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
-    retired = tuple(s for a in situation.amphorae for s in _retirement(a))
+    retired = tuple(s for a in situation.amphorae for s in _retirement(situation, a))
     withdrawn = () if situation.by_amphorae else (Withdraw(),)
     return (*retired, *withdrawn, ReleaseVip(), ForgetLoadBalancer())
 
@@ -82,15 +84,16 @@ def _provision(situation: Situation) -> tuple[Step, ...]:
     return () if served and load_balancer.provisioning_status is ProvisioningStatus.ACTIVE else (Provide(),)
 
 
-def _retirement(amphora: Amphora) -> tuple[Step, ...]:
-    destroy = DestroyMachine(amphora.id)
-    return (destroy,) if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id), destroy)
+def _retirement(situation: Situation, amphora: Amphora) -> tuple[Step, ...]:
+    told = () if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id),)
+    shipped = (ShipLogs(amphora.id),) if situation.logged else ()
+    return (*told, *shipped, DestroyMachine(amphora.id))
 
 
-def _farewell(leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
+def _farewell(situation: Situation, leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
     """Let the amphorae go that were replaced."""
     told = tuple(DrainAmphora(a.id) for a in leaving if a.withdrawn_at is None)
-    return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(a)))
+    return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(situation, a)))
 
 
 def _kept(situation: Situation) -> Amphora | None:

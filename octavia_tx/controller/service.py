@@ -26,6 +26,7 @@ from octavia_tx.db.leases import Lease
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import DatabaseUnavailable
 from octavia_tx.interfaces import IAmphoraDriver, ICertificateManager, IComputeDriver, INetworkDriver
+from octavia_tx.model.flavor import Terms
 from octavia_tx.tracing import RequestIds
 
 __all__ = ["ControllerService", "ConvergenceSettings"]
@@ -40,6 +41,7 @@ class ControllerService(Service):
     Converges load balancers, several at a time. Any number of these may share one database.
 
     @param certificates: who keeps those that tenants refer to; C{None}: references stand for nothing.
+    @param logged: whether load balancers of such a flavor have access logs.
     @param chance: random numbers from 0 to 1, which keep controllers from going in step.
     """
 
@@ -57,6 +59,7 @@ class ControllerService(Service):
         settings: ConvergenceSettings,
         *,
         certificates: ICertificateManager | None = None,
+        logged: Callable[[Terms], bool] = lambda _terms: False,
         chance: Callable[[], float] = random,
     ) -> None:
         self._means = Means(
@@ -69,6 +72,7 @@ class ControllerService(Service):
             providers=providers,
             settings=settings,
             certificates=certificates,
+            logged=logged,
         )
         self._chance = chance
         self._holder = str(uuid4())

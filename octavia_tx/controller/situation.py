@@ -14,6 +14,7 @@ class Situation:
     All that a plan is made of. Steps give the situation that follows from them.
 
     @ivar by_amphorae: whether we provide the load balancer, with amphorae; if not, its provider does.
+    @ivar logged: whether its amphorae have an access log to ship.
     @ivar gone: ids of amphorae whose machine is known not to exist any more.
     @ivar expiring: ids of amphorae whose agents should have new certificates.
     @ivar fresh_id: an id for a new amphora, should one be needed.
@@ -21,6 +22,7 @@ class Situation:
 
     load_balancer: LoadBalancer
     by_amphorae: bool = True
+    logged: bool = False
     amphorae: tuple[Amphora, ...] = ()
     gone: frozenset[str] = frozenset()
     expiring: frozenset[str] = frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from octavia_tx.db.transaction import Transaction
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import LeaseLost
 from octavia_tx.interfaces import IAmphoraDriver, ICertificateManager, IComputeDriver, INetworkDriver
+from octavia_tx.model.flavor import Terms
 
 
 @frozen(kw_only=True)
@@ -71,6 +72,7 @@ class Means:
     What every load balancer's work is done with.
 
     @ivar certificates: who keeps those that tenants refer to; C{None}: references stand for nothing.
+    @ivar logged: whether load balancers of such a flavor have access logs.
     """
 
     clock: IReactorTime
@@ -82,6 +84,7 @@ class Means:
     providers: Providers
     settings: ConvergenceSettings
     certificates: ICertificateManager | None = None
+    logged: Callable[[Terms], bool] = lambda _terms: False
 
     def now(self) -> datetime:
         """The clock's time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from octavia_tx.db import health_monitors, l7policies, l7rules, listeners, members, pools
+from octavia_tx.db import flavors, health_monitors, l7policies, l7rules, listeners, members, pools
 from octavia_tx.db.repository import Repository
 from octavia_tx.db.rows import is_identifier
 from octavia_tx.db.rows import rows as as_rows
@@ -57,7 +57,7 @@ async def tree(tx: Transaction, id: str) -> Tree | None:
     if load_balancer is None:
         return None
     below = {name: await repository.find(tx, load_balancer_id=id) for repository, name in _READ}
-    return Tree(load_balancer=load_balancer, **below)
+    return Tree(load_balancer=load_balancer, terms=await flavors.terms(tx, load_balancer), **below)
 
 
 async def change(tx: Transaction, id: str) -> LoadBalancer:

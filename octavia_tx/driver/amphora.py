@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from zope.interface import implementer
@@ -13,7 +13,7 @@ from octavia_tx.errors import IncompatibleConfiguration
 from octavia_tx.interfaces import IProviderDriver
 from octavia_tx.model import handshake
 from octavia_tx.model.engines import serving
-from octavia_tx.model.flavor import Terms
+from octavia_tx.model.flavor import LOG_TARGETS, LOGS, Terms
 from octavia_tx.model.resources import (
     HealthMonitor,
     L7Policy,
@@ -108,6 +108,7 @@ class AmphoraProvider:
     """
     Load balancers on amphorae.
 
+    @param log_targets: names of where access logs may go.
     @ivar accept_all: whether nothing is refused; for amphorae that don't exist, as with the no-op driver.
     """
 
@@ -118,8 +119,9 @@ class AmphoraProvider:
     flavor_schema = amphora_options.FLAVOR.schema
     availability_zone_schema = amphora_options.ZONE.schema
 
-    def __init__(self, *, accept_all: bool = False) -> None:
+    def __init__(self, *, accept_all: bool = False, log_targets: Collection[str] = ()) -> None:
         self.accept_all = accept_all
+        self._log_targets = log_targets
 
     async def validate_flavor(self, data: Mapping[str, Any]) -> None:
         """What amphorae may ever do, also if nothing here does it yet."""
@@ -140,10 +142,23 @@ class AmphoraProvider:
             if option in terms.flavor and not supported(terms.flavor[option]):
                 given = f"{terms.flavor[option]!s:.80}"
                 raise IncompatibleConfiguration(f"loadbalancer.flavor_id, whose {option} is {given}: {missing}.")
+        self._check_logs(terms)
         _check(tree.load_balancer)
         for child in tree.children():
             _check(child)
         _check_rules(tree)
+
+    def _check_logs(self, terms: Terms) -> None:
+        if not terms.flavor.get(LOGS, True):
+            return
+        wanted = terms.flavor.get(LOG_TARGETS, ())
+        if unknown := [name for name in wanted if name not in self._log_targets]:
+            missing = f"log_targets is {', '.join(unknown)}: the operator names no such target"
+        elif terms.flavor.get(LOGS) and not self._log_targets:
+            missing = "logs is True: the operator names no target of logs"
+        else:
+            return
+        raise IncompatibleConfiguration(f"loadbalancer.flavor_id, whose {missing}.")
 
     async def provide(self, tree: Tree, terms: Terms) -> None:
         """Nothing: the controller does, with amphorae."""

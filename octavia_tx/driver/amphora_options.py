@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from octavia_tx.driver.options import FLAVOR_DATA, ZONE_DATA, Options
+from octavia_tx.model import flavor, log_format
 
 TOPOLOGY: Final = "loadbalancer_topology"
 FRONT_END: Final = "front_end"
@@ -45,6 +46,22 @@ FLAVOR: Final = Options(
         "allow_member_sriov": {
             "type": "boolean",
             "description": "Whether tenants may ask for SR-IOV ports towards members, true or false.",
+        },
+        flavor.LOGS: {"type": "boolean", "description": "Whether accesses are logged, true or false."},
+        flavor.LOG_FORMAT: {
+            "type": "string",
+            "maxLength": log_format.LONGEST,
+            "pattern": log_format.PATTERN,
+            "not": {"pattern": _UNPRINTABLE},
+            "description": f"A line of the access log: {log_format.ACCEPTED}.",
+        },
+        flavor.LOG_TARGETS: {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 8,
+            "uniqueItems": True,
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            "description": "Where the access log goes, a list of names of the operator's targets.",
         },
         SPARES: {
             "type": "integer",

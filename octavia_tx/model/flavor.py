@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from octavia_tx.errors import InvalidInput
+
+# Options of flavors that more than one part of the system reads.
+LOGS: Final = "logs"
+LOG_FORMAT: Final = "log_format"
+LOG_TARGETS: Final = "log_targets"
 
 
 @frozen(kw_only=True)

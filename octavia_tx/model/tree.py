@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import HealthMonitor, L7Policy, L7Rule, Listener, LoadBalancer, Member, Pool
 from octavia_tx.model.statuses import ProvisioningStatus
 
@@ -26,7 +27,11 @@ _NAMES: dict[type, str] = {
 
 @frozen(kw_only=True)
 class Tree:
-    """A load balancer with all that hangs on it: what is written at once, rendered at once, deleted at once."""
+    """
+    A load balancer with all that hangs on it: what is written at once, rendered at once, deleted at once.
+
+    @ivar terms: what its flavor and availability zone ask.
+    """
 
     load_balancer: LoadBalancer
     listeners: tuple[Listener, ...] = ()
@@ -35,6 +40,7 @@ class Tree:
     health_monitors: tuple[HealthMonitor, ...] = ()
     l7policies: tuple[L7Policy, ...] = ()
     l7rules: tuple[L7Rule, ...] = ()
+    terms: Terms = Terms()
 
     @classmethod
     def of(cls, load_balancer: LoadBalancer, objects: Iterable[Child]) -> Tree:
@@ -96,6 +102,7 @@ class Tree:
         kept_policies = {p.id for p in policies}
         return Tree(
             load_balancer=self.load_balancer,
+            terms=self.terms,
             listeners=listeners,
             pools=pools,
             members=tuple(m for m in keep(self.members) if m.pool_id in kept),

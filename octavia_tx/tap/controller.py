@@ -68,6 +68,7 @@ async def _open(reactor: Any, settings: Settings, *, api: bool, health: bool, st
             providers,
             _convergence(settings),
             certificates=kept.manager,
+            logged=parts.logging().is_on,
         ),
     )
     if api:

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from octavia_tx.amphora_driver.haproxy import HaproxyDriver
+from octavia_tx.amphora_driver.logs import Logging
 from octavia_tx.amphora_driver.noop import NoopDriver, renderable
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.amphora_driver.tls import files
@@ -60,6 +61,7 @@ from octavia_tx.model.bounds import Bounds
 from octavia_tx.resources import entered
 from octavia_tx.tap import keeping, templates
 from octavia_tx.tap.keeping import Kept
+from octavia_tx.tap.logs import logging
 from octavia_tx.tap.site import QuietSite
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
 
@@ -202,13 +204,18 @@ class Parts:
     def renderer(self) -> Renderer:
         """Trees to haproxy's configuration."""
         override = self.settings.amphora.templates
-        return Renderer(Path(override) if override else None)
+        return Renderer(Path(override) if override else None, self.logging().format_of)
+
+    def logging(self) -> Logging:
+        """What is logged of accesses, and where to."""
+        return logging(self.settings, self.reactor.seconds)
 
     def amphora_driver(self, authority: Authority, renderer: Renderer) -> IAmphoraDriver:
         """How amphorae are spoken to."""
         if self.settings.amphora.driver == "noop":
             return NoopDriver()
-        driver = HaproxyDriver(self.reactor, authority.issue(*_CONTROLLER), renderer)
+        credential = authority.issue(*_CONTROLLER)
+        driver = HaproxyDriver(self.reactor, credential, renderer, log_terms=self.logging().terms)
         self.stack.push_async_callback(driver.close)
         self._renewed(authority, driver.renew)
         return driver
@@ -244,7 +251,8 @@ class Parts:
     def providers(self) -> Providers:
         """Those who provide load balancers, as the API and the controller know them. Others' are made here, once."""
         wanted = self.settings.providers
-        amphora = AmphoraProvider(accept_all=self.settings.amphora.driver == "noop")
+        is_noop = self.settings.amphora.driver == "noop"
+        amphora = AmphoraProvider(accept_all=is_noop, log_targets=self.settings.log_targets)
         return load_providers(
             wanted.enabled,
             wanted.default,
@@ -313,7 +321,7 @@ class Parts:
     def amphora_api(self, authority: Authority, database: Database, renderer: Renderer, kept: Kept) -> str:
         """The API for amphorae; gives its URL."""
         settings = self.settings.amphora_api
-        api = AmphoraApi(database, renderer.render, files, kept.manager)
+        api = AmphoraApi(database, renderer.render, files, kept.manager, log_terms=self.logging().terms)
         tls = MutualTLS(authority.issue(*_CONTROLLER), Peer(role=Role.AMPHORA))
         self._renewed(authority, tls.renew)
         port = self._listen(

@@ -114,6 +114,11 @@ class MemoryAmphorae:
             raise ConfigurationRejected(amphora.id, "the certificate is another's.")
         reached.credential = credential
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}. Nothing is logged."""
+        self._reached(amphora)
+        return 0
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         self._fenced(amphora, load_balancer_id, fence).serving.pop(load_balancer_id, None)

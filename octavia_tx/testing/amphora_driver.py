@@ -313,6 +313,12 @@ class _AmphoraDriverTests(TestCase):
     async def test_another_amphora_at_the_address_is_refused(self) -> None:
         await self.each_is_refused(AmphoraRefused, self.driver, evolve(self.amphora, id=str(uuid4())))
 
+    async def test_of_what_is_not_logged_there_is_nothing_to_ship(self) -> None:
+        tree = tree_of(self.fixture, self.fixture.ports[0])
+        self.assertEqual(await self.driver.unshipped(self.amphora, tree.load_balancer.id), 0)
+        await self.driver.apply(self.amphora, tree, 1, NONE)
+        self.assertEqual(await self.driver.unshipped(self.amphora, tree.load_balancer.id), 0)
+
     async def test_a_strange_controller_is_refused(self) -> None:
         await self.each_is_refused(AmphoraRefused, self.fixture.stranger, self.amphora)
 
@@ -322,6 +328,7 @@ class _AmphoraDriverTests(TestCase):
         await self.refused(kind, driver.info(amphora))
         await self.refused(kind, driver.apply(amphora, tree, 1, NONE))
         await self.refused(kind, driver.drain(amphora, tree.load_balancer.id, 1))
+        await self.refused(kind, driver.unshipped(amphora, tree.load_balancer.id))
         await self.refused(kind, driver.configure(amphora, self.fixture.settings))
         await self.refused(kind, driver.renew_certificate(amphora, self.fixture.credential(amphora.id)))
         await self.refused(kind, driver.withdraw(amphora, tree.load_balancer.id, 1))

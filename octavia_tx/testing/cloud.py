@@ -243,6 +243,7 @@ class ModelAmphorae:
     @ivar configured: by amphora's id, the settings that its agent was sent.
     @ivar pushes: how many trees were applied.
     @ivar connections: that are left on an amphora that is drained; one ends with each question.
+    @ivar unsent: bytes of log that aren't shipped; once the load balancer is C{withdrawn}, one is with each question.
     @ivar gaps: how often one was drained while no other served its load balancer.
     @ivar rejects: a sentence with which every configuration is refused; C{None}: none is.
     """
@@ -257,6 +258,8 @@ class ModelAmphorae:
         self.pushes = 0
         self.connections = 0
         self.gaps = 0
+        self.unsent = 0
+        self.withdrawn: set[tuple[str, str]] = set()
         self.rejects: str | None = None
 
     def _reach(self, amphora: Amphora) -> None:
@@ -299,10 +302,20 @@ class ModelAmphorae:
             self._reach(amphora)
             self._compute.serials[amphora.id] = format(load_pem_x509_certificate(credential.pem).serial_number, "x")
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        """See L{IAmphoraDriver.unshipped}."""
+        async with self._faults.point("amphora.unshipped"):
+            self._reach(amphora)
+            if (amphora.id, load_balancer_id) not in self.withdrawn:
+                return self.unsent
+            self.unsent = max(0, self.unsent - 1)
+        return self.unsent
+
     async def withdraw(self, amphora: Amphora, load_balancer_id: str, fence: int) -> None:
         """See L{IAmphoraDriver.withdraw}."""
         async with self._faults.point("amphora.withdraw"):
             self._set(amphora, load_balancer_id, None, fence)
+            self.withdrawn.add((amphora.id, load_balancer_id))
 
     def _set(self, amphora: Amphora, load_balancer_id: str, tree: Tree | None, fence: int) -> None:
         self._reach(amphora)

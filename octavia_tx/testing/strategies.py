@@ -353,7 +353,8 @@ def trees(draw: DrawFn) -> Tree:
                 if listener.protocol is Protocol.TERMINATED_HTTPS:
                     type = draw(st.sampled_from(sorted(handshake.RULES)))
                     parts["l7rules"].append(draw(l7_rules(type=type, l7policy_id=policy.id, **here)))
-    return Tree(load_balancer=load_balancer, **{name: tuple(items) for name, items in parts.items()})
+    children: dict[str, Any] = {name: tuple(items) for name, items in parts.items()}
+    return Tree(load_balancer=load_balancer, **children)
 
 
 _PARTS: Final = ("listeners", "pools", "members", "health_monitors", "l7policies", "l7rules")

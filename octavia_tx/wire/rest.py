@@ -62,15 +62,29 @@ def certificates_path(load_balancer_id: str) -> str:
     return f"/1.0/loadbalancer/{load_balancer_id}/certificates"
 
 
+def logs_path(load_balancer_id: str) -> str:
+    """
+    PUT: the terms of the load balancer's access log, see L{octavia_tx.wire.logs}. GET: C{left}, bytes that wait, and
+    each of C{targets}; 404 where there's no log, or none any more. Our own agent has it.
+    """
+    return f"/1.0/loadbalancer/{load_balancer_id}/logs"
+
+
 # What a controller serves to amphorae.
+def log_terms_path(amphora_id: str) -> str:
+    """GET: the present terms of its logs: C{{"load_balancers": [{"id": UUID, "fence": number, "logs": terms}]}}."""
+    return f"/1.0/amphorae/{amphora_id}/logs"
+
+
 def load_balancers_path(amphora_id: str) -> str:
     """
     GET: what the amphora should run::
 
         {"load_balancers": [{"id": UUID, "fence": number, "revision": number, "haproxy": text,
-                             "certificates": {"NAME.pem": text}}]}
+                             "certificates": {"NAME.pem": text}, "logs": terms}]}
 
     C{certificates} are all files that the configuration names. Without them the amphora keeps those that it has.
+    C{logs} are as put to L{logs_path}, where the configuration logs.
     """
     return f"/1.0/amphorae/{amphora_id}/load_balancers"
 

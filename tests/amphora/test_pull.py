@@ -14,6 +14,7 @@ from amphora import fetch, pull
 from amphora.fence import Overtaken, StaleFence
 from amphora.fetch import NoAnswer
 from amphora.pull import LAST_DELAY, Pull, Wanted
+from octavia_tx.wire.logs import LogTerms, encode
 
 AMPHORA = "11111111-1111-4111-8111-111111111111"
 LB = "22222222-2222-4222-8222-222222222222"
@@ -110,9 +111,12 @@ class Asking(SynchronousTestCase):
             raise given
         return await given if isinstance(given, Deferred) else given
 
+    async def go_by(self, *given: object) -> None:
+        self.load_balancers.told.append(("logs", *given))
+
     def start(self, *urls: str) -> Pull:
         told: Any = self.load_balancers
-        service = Pull(self.clock, self.fetch, urls, AMPHORA, told, lambda: 0.5)
+        service = Pull(self.clock, self.fetch, urls, AMPHORA, told, lambda: 0.5, self.go_by)
         service.startService()
         self.addCleanup(service.stopService)
         return service
@@ -196,6 +200,13 @@ class Asking(SynchronousTestCase):
         self.clock.advance(2 * LAST_DELAY)
         self.assertEqual(len(self.put), 1)
         self.assertEqual(len([event for event in lines if event["log_namespace"] == service.log.namespace]), 2)
+
+    def test_a_log_has_its_terms_before_the_configuration_that_logs(self) -> None:
+        terms = LogTerms(targets=(), spool=1, rotate_bytes=1, rotate_after=1, farewell=1)
+        item = {"id": LB, "fence": 7, "haproxy": "text", "logs": json.loads(encode(terms))}
+        self.answers = [(200, answer(item))]
+        self.start("https://c")
+        self.assertEqual(self.load_balancers.told, [("logs", LB, terms, 7), ("apply", LB, b"text", 7)])
 
     def test_another_controller_is_asked_when_one_does_not_answer(self) -> None:
         self.answers = [NoAnswer("dead"), (200, answer())]

@@ -10,7 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import evolve
+
 from octavia_tx.amphora_driver.render import Renderer
+from octavia_tx.model.flavor import Terms
+from octavia_tx.model.log_format import DEFAULT
 from octavia_tx.model.resources import (
     AdditionalVip,
     HealthMonitor,
@@ -89,6 +93,11 @@ def tree(*parts: Child, **fields: Any) -> Tree:
         l7policies=tuple(p for p in parts if isinstance(p, L7Policy)),
         l7rules=tuple(p for p in parts if isinstance(p, L7Rule)),
     )
+
+
+def logged(text: str, *parts: Child, **fields: Any) -> Tree:
+    """A load balancer of those parts whose flavor has its accesses logged so."""
+    return evolve(tree(*parts, **fields), terms=Terms({"logs": True, "log_format": text}))
 
 
 # Type, comparison, value and further fields.
@@ -307,12 +316,21 @@ def gallery() -> dict[str, Tree]:
             listener(name="a\nname", description="a\ndescription"), pool(name="\nx", description="\ny"),
             member(1, name="\nz"), monitor("TCP", name="\nu"), name="\nglobal", description="\ndefaults",
         ),
+        "logged": logged(DEFAULT, listener(), listener(2, protocol="TCP"), pool(), member(1), pool(2), member(2, 2)),
+        "logged_as_json": logged(
+            '{"lb":"{{ lb_id }}","it\'s":"%ci","request":%{+Q}r,"ok":"100 %%"}', listener(), pool(), member(1)
+        ),
     }  # fmt: skip
+
+
+def log_format(shown: Tree) -> str | None:
+    """That of a tree whose flavor has one."""
+    return shown.terms.flavor.get("log_format")
 
 
 def write() -> None:
     """Write the golden files."""
-    renderer = Renderer()
+    renderer = Renderer(log_format=log_format)
     for name, shown in gallery().items():
         (GOLDEN / f"{name}.cfg").write_text(renderer.render(shown, AMPHORA))
 

@@ -32,7 +32,8 @@ from octavia_tx.interfaces import IAmphoraDriver
 from octavia_tx.model.amphora import Amphora
 from octavia_tx.model.certificates import Secrets
 from octavia_tx.tracing import RequestIds
-from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
+from octavia_tx.wire.logs import LogTerms, decode
+from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER, logs_path
 from octavia_tx.wire.tls import Credential
 from tests.amphora_driver.gallery import AMPHORA, LOAD_BALANCER, listener, member, pool, secret, terminated, tree
 from tests.amphora_driver.secrets import secrets
@@ -129,6 +130,30 @@ class CallTests(DriverCase):
 
     def test_it_provides_the_contract(self) -> None:
         self.assertTrue(verifyObject(IAmphoraDriver, self.driver))
+
+    def test_the_terms_of_a_log_are_told_before_the_configuration_that_logs(self) -> None:
+        terms = LogTerms(targets=(), spool=1, rotate_bytes=1, rotate_after=1, farewell=1)
+        self.driver._log_terms = lambda _tree: terms
+        self.done("apply", amphora(), TREE, 7, NONE)
+        told, uploaded, _reloaded = self.agent.calls
+        self.assertEqual((told.method, told.path, told.fence), ("PUT", logs_path(LOAD_BALANCER), "7"))
+        self.assertEqual(decode(told.body), terms)
+        self.assertTrue(uploaded.path.endswith("/haproxy"))
+
+    def test_an_agent_that_ships_no_logs_serves_all_the_same(self) -> None:
+        self.driver._log_terms = lambda _tree: LogTerms(targets=(), spool=1, rotate_bytes=1, rotate_after=1, farewell=1)
+        for status in (404, 405):
+            self.agent.answers["PUT logs"] = (status, {"error": "no such path"})
+            self.done("apply", amphora(), TREE, 7, NONE)
+        self.agent.answers["PUT logs"] = (409, {"details": "9 was seen"})
+        self.failed(StaleFence, "apply", amphora(), TREE, 7, NONE)
+
+    def test_what_is_left_of_a_log_is_told_in_bytes(self) -> None:
+        for answer, left in (((200, {"left": 5}), 5), ((404, {}), 0)):
+            self.agent.answers["GET logs"] = answer
+            self.assertEqual(self.done("unshipped", amphora(), LOAD_BALANCER), left)
+        self.agent.answers["GET logs"] = (200, {"left": "much"})
+        self.failed(AmphoraError, "unshipped", amphora(), LOAD_BALANCER)
 
     def test_info_is_what_the_agent_says(self) -> None:
         info = self.done("info", amphora())

@@ -30,6 +30,7 @@ from tests.amphora_driver.gallery import (
     l7_policy,
     l7_rule,
     listener,
+    log_format,
     member,
     monitor,
     pool,
@@ -41,7 +42,7 @@ from tests.amphora_driver.secrets import bundle, secrets
 from tests.model.certificates import issue
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-RENDERER = Renderer()
+RENDERER = Renderer(log_format=log_format)
 
 
 def render(shown: Tree) -> str:

@@ -73,7 +73,7 @@ def situations(draw: st.DrawFn) -> Situation:
     )
     some = st.sets(st.sampled_from([a.id for a in found])) if found else st.just(set[str]())
     drawn = situation(draw(load_balancers), *found, gone=tuple(draw(some)))
-    return evolve(drawn, expiring=frozenset(draw(some)))
+    return evolve(drawn, expiring=frozenset(draw(some)), logged=draw(st.booleans()))
 
 
 def done(step: Step, before: Situation) -> Situation | None:
@@ -85,6 +85,9 @@ def done(step: Step, before: Situation) -> Situation | None:
     if step.name == "request amphora":
         assert id not in {a.id for a in before.amphorae}
         return before.having(amphora(AmphoraState.REQUESTED, id=id))
+    if step.name == "ship logs":
+        assert before.logged and id is not None and before.amphora(id).state is AmphoraState.DELETING
+        return before
     if step.name == "destroy machine":
         assert id is not None and before.amphora(id).state is AmphoraState.DELETING
         return before.without(id)
@@ -131,6 +134,13 @@ def _served(step: Step, before: Situation, now: Amphora) -> Situation:
 
 class Plans(SynchronousTestCase):
     """Single cases, as sentences."""
+
+    def test_what_is_logged_is_shipped_before_its_machine_goes(self) -> None:
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        shown = evolve(situation(leaving, amphora(AmphoraState.ALLOCATED, 3)), logged=True)
+        self.assertEqual(names(plan(shown))[:3], ["retire amphora", "ship logs", "destroy machine"])
+        retired = evolve(situation(leaving, amphora(AmphoraState.DELETING, 3)), logged=True)
+        self.assertEqual(names(plan(retired))[:2], ["ship logs", "destroy machine"])
 
     def test_nothing_is_done_when_all_is_as_wanted(self) -> None:
         self.assertEqual(plan(situation(SERVED, amphora(AmphoraState.ALLOCATED, 3))), ())

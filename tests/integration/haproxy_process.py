@@ -130,6 +130,11 @@ class HaproxyProcess:
         self._process = reactor.spawnProcess(self._watch, HAPROXY, arguments, env=os.environ)
         case.addCleanup(self._stop)
 
+    @property
+    def said(self) -> list[str]:
+        """What it says, line by line."""
+        return self._watch.said.decode().splitlines()
+
     async def serves(self, address: str, port: int) -> None:
         """Wait until it accepts connections there."""
         for _ in range(int(PATIENCE / POLL)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from OpenSSL import SSL
@@ -21,7 +22,8 @@ from octavia_tx.db.database import Database
 from octavia_tx.model.statuses import ProvisioningStatus
 from octavia_tx.model.tree import Tree
 from octavia_tx.testing.cloud import Fault
-from octavia_tx.wire.rest import applied_path, load_balancers_path
+from octavia_tx.wire.logs import LogTerms, encode
+from octavia_tx.wire.rest import applied_path
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 from tests.controller.world import World
 from tests.integration.test_controller_convergence import ConvergenceCase
@@ -52,16 +54,20 @@ class AmphoraApiCase(ConvergenceCase):
         database: Database | None = None,
         role: Role = Role.AMPHORA,
         applied: tuple[str, int, int] | None = None,
+        *,
+        what: str = "load_balancers",
+        terms: LogTerms | None = None,
     ) -> tuple[int, Any]:
         """@param applied: load balancer, fence and revision that the amphora tells of, instead of asking."""
-        resource = AmphoraApi(database or self.database, render, files, None).resource()
+        api = AmphoraApi(database or self.database, render, files, None, log_terms=lambda _tree: terms)
+        resource = api.resource()
         tls = MutualTLS(self.authority.issue(Role.CONTROLLER, "controller"), Peer(role=Role.AMPHORA))
         factory = TLSMemoryBIOFactory(tls, False, Site(resource), reactor)  # type: ignore[no-untyped-call]
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")  # type: ignore[attr-defined]
         pool = HTTPConnectionPool(reactor, persistent=False)
         client = HTTPClient(Agent(reactor, As(self.authority, role, whom), pool=pool))
         try:
-            method, path = "GET", load_balancers_path(about)
+            method, path = "GET", f"/1.0/amphorae/{about}/{what}"
             if applied is not None:
                 method, path = "PUT", applied_path(about, *applied)
             answer = await client.request(method, f"https://127.0.0.1:{port.getHost().port}{path}")
@@ -84,8 +90,24 @@ class AmphoraApiCase(ConvergenceCase):
         shown = await world.show(lb.id)
         assert shown is not None
         text = f"{row.id} serves {lb.id} at {shown.vip_address}, 1"
-        expected = {"id": lb.id, "fence": 2, "revision": shown.revision, "haproxy": text, "certificates": {}}
+        whole = {"haproxy": text, "certificates": {}, "logs": None}
+        expected = {"id": lb.id, "fence": 2, "revision": shown.revision, **whole}
         self.assertEqual((code, body), (200, {"load_balancers": [expected]}))
+
+    async def test_an_amphora_learns_on_which_terms_it_ships_logs(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        (row,) = await world.rows()
+        terms = LogTerms(targets=(), spool=1, rotate_bytes=2, rotate_after=3, farewell=4)
+        said = json.loads(encode(terms))
+        _code, whole = await self.ask(row.id, row.id, terms=terms)
+        self.assertEqual(whole["load_balancers"][0]["logs"], said)
+        asked = await self.ask(row.id, row.id, what="logs", terms=terms)
+        self.assertEqual(asked, (200, {"load_balancers": [{"id": lb.id, "fence": 1, "logs": said}]}))
+        self.assertEqual(await self.ask(row.id, row.id, what="logs"), (200, {"load_balancers": []}))
+        another = "0a1b2c3d-0000-4000-8000-00000000dead"
+        self.assertEqual((await self.ask(another, row.id, what="logs", terms=terms))[0], 403)
 
     async def test_the_fence_is_the_present_leases(self) -> None:
         world = self.world()

@@ -424,6 +424,18 @@ class Deaths(ConvergenceCase):
 
         await self._each(course)
 
+    async def test_shipping_what_was_logged_survives_every_fault_at_every_point(self) -> None:
+        async def course(world: World) -> None:
+            world.means = evolve(world.means, logged=lambda _terms: True)
+            lb = await world.create()
+            await world.settle()
+            world.amphorae.unsent = 3
+            await world.delete(lb.id)
+            await world.settle()
+            await self.assert_nothing(world, lb.id)
+
+        await self._each(course)
+
     async def test_a_deletion_survives_every_fault_at_every_point(self) -> None:
         async def course(world: World) -> None:
             lb = await world.create()

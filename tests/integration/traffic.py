@@ -24,7 +24,7 @@ from twisted.trial.unittest import TestCase
 from octavia_tx.amphora_driver.render import Renderer
 from octavia_tx.model.resources import Listener
 from octavia_tx.model.tree import Tree
-from tests.amphora_driver.gallery import listener, member, pool, tree
+from tests.amphora_driver.gallery import listener, log_format, member, pool, tree
 from tests.integration.haproxy_process import (
     PATIENCE,
     POLL,
@@ -38,7 +38,7 @@ from tests.integration.haproxy_process import (
 )
 
 VIP = "127.0.0.1"
-RENDERER = Renderer()
+RENDERER = Renderer(log_format=log_format)
 
 
 def certificate(name: str) -> CertificateOptions:

@@ -40,6 +40,9 @@ class Wrapped:
     async def drain(self, amphora: Amphora, load_balancer_id: str, fence: int) -> int:
         return await self.inner.drain(amphora, load_balancer_id, fence)
 
+    async def unshipped(self, amphora: Amphora, load_balancer_id: str) -> int:
+        return await self.inner.unshipped(amphora, load_balancer_id)
+
     async def configure(self, amphora: Amphora, text: str) -> None:
         await self.inner.configure(amphora, text)
 
