@@ -13,6 +13,7 @@ from amphora import commands, system
 from amphora.answers import Malformed, Route, answer, fence, logged, said
 from amphora.load_balancer import LoadBalancer, checksum
 from amphora.registry import LoadBalancers
+from amphora.settings import Settings
 from amphora.udp_listeners import UdpListeners
 from amphora.vrrp import Vrrp
 from octavia_tx.wire.rest import API_VERSION
@@ -31,8 +32,7 @@ class AgentApi:
     def __init__(
         self,
         reactor: Any,
-        amphora_id: str,
-        haproxy: str,
+        settings: Settings,
         load_balancers: LoadBalancers,
         renew: Callable[[bytes], Awaitable[None]],
         traffic: Callable[[], Awaitable[dict[str, Any]]],
@@ -42,8 +42,8 @@ class AgentApi:
         self._reactor = reactor
         self._renew = renew
         self._traffic = traffic
-        self._amphora_id = amphora_id
-        self._haproxy = haproxy
+        self._amphora_id = settings.amphora_id
+        self._haproxy = settings.haproxy
         self._load_balancers = load_balancers
         self._vrrp = vrrp
         self._udp_listeners = udp_listeners

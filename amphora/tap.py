@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import random
 from typing import Any, Final
@@ -135,9 +135,11 @@ def hold(directory: Path) -> int:
 class AgentService(MultiService):
     """All of the agent. Holds its directory's lock as long as it exists."""
 
-    def __init__(self, lock: int) -> None:
+    def __init__(self, lock: int, parts: Iterable[Service]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._lock = lock
+        for part in parts:
+            part.setServiceParent(self)  # type: ignore[no-untyped-call]
 
 
 def makeService(options: Options) -> MultiService:
@@ -156,7 +158,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     @raise SystemExit: another one has its directory.
     """
     durable.make_directory(settings.directory)
-    whole = AgentService(hold(settings.directory))
+    lock = hold(settings.directory)
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
     network = Network(reactor, settings.network, settings.directory)
@@ -165,11 +167,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     heartbeats = Heartbeats(reactor, settings.heartbeat, seal, ledger, settings.listen.host, vrrp.is_down)
     observation = Observation(reactor, ledger, heartbeats)
     udp_observation = UdpObservation(reactor, udp, ledger, heartbeats)
-    before = preamble.place(settings.directory, settings.preamble)
-    if before is not None:
-        udp_check.place(settings.directory)
-    program = Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
-    tell_where(settings.certificates)
+    program = _haproxy(settings, network)
     logs = Logs(reactor, settings.amphora_id, settings.directory, random)
     observers = Observers(observation, logs)
     load_balancers = LoadBalancers(reactor, settings.directory, program, observers, settings.certificates)
@@ -182,20 +180,23 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     logs.denied = terms.want
     renewal = Renewal(settings, path, parse, (heartbeats, pull, terms))
     others = UdpListeners(udp)
-    api = AgentApi(
-        reactor, settings.amphora_id, settings.haproxy, load_balancers, renewal.put, network.traffic, vrrp, others
-    )
+    api = AgentApi(reactor, settings, load_balancers, renewal.put, network.traffic, vrrp, others)
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
-    answering = (api, own, NetworkApi(network), vrrp, others, logs_api)
-    https = TLSMemoryBIOFactory(tls, False, site(application(answering).resource()))
-    listening = Listening(reactor, settings.listen, https)
+    app = application((api, own, NetworkApi(network), vrrp, others, logs_api))
+    listening = Listening(reactor, settings.listen, TLSMemoryBIOFactory(tls, False, site(app.resource())))
     # The network first: it makes the namespace in which all else is started.
     parts = (
         network, listening, logs, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull, terms
     )  # fmt: skip
-    for part in parts:
-        part.setServiceParent(whole)  # type: ignore[no-untyped-call]
-    return whole
+    return AgentService(lock, parts)
+
+
+def _haproxy(settings: Settings, network: Network) -> Program:
+    before = preamble.place(settings.directory, settings.preamble)
+    if before is not None:
+        udp_check.place(settings.directory)
+    tell_where(settings.certificates)
+    return Program(settings.haproxy, peer_name(settings.amphora_id), before, network.prefix)
 
 
 def _keepaliveds(reactor: Any, directory: Path, prefix: tuple[str, ...] = ()) -> tuple[Keepaliveds, Keepaliveds]:

@@ -24,7 +24,6 @@ from amphora.logs.swift import SwiftSender
 from amphora.logs.syslog import SyslogSender
 from octavia_tx.wire.logs import LogTerms, Store, Target, encode
 
-TERMS: Final = "terms.json"
 SPOOL: Final = "spool"
 PERIOD: Final = 1.0  # seconds between two looks at the spool
 LOSSES: Final = 10  # such looks between two questions to haproxy
@@ -45,6 +44,7 @@ class AccessLog:
     Works from its making to L{stop} or the end of L{leave}.
 
     @param haproxy: the directory of the load balancer's haproxy; C{directory}: the log's own.
+    @param name: of the file there that holds the terms.
     @param denied: called when a target doesn't let us in.
     @ivar terms: by which it goes.
     """
@@ -57,6 +57,7 @@ class AccessLog:
         amphora_id: str,
         haproxy: Path,
         directory: Path,
+        name: str,
         terms: LogTerms,
         denied: Callable[[], None],
         random: Callable[[], float],
@@ -66,6 +67,7 @@ class AccessLog:
         self._amphora_id = amphora_id
         self._haproxy = haproxy
         self._directory = directory
+        self._name = name
         self._denied = denied
         self._random = random
         durable.make_directory(directory)
@@ -86,7 +88,7 @@ class AccessLog:
         """Go by these terms from now on, also after the agent's next start. What is to be shipped stays so."""
         if terms == self.terms:
             return
-        durable.write(self._directory / TERMS, encode(terms))
+        durable.write(self._directory / self._name, encode(terms))
         gone = [each for each in self._ways.values() if each.target not in terms.targets]
         for each in gone:
             del self._ways[each.target.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -12,13 +12,16 @@ from twisted.logger import Logger
 
 from amphora import durable
 from amphora.load_balancer import LoadBalancer
-from amphora.logs.log import TERMS, AccessLog
 from amphora.registry import LOAD_BALANCERS
 from amphora.runner import CONFIGURATION
 from octavia_tx.wire.heartbeat import is_identifier
 from octavia_tx.wire.logs import HAPROXY_TARGET, BadTerms, LogTerms, decode, encode
 
+if TYPE_CHECKING:
+    from amphora.logs.log import AccessLog
+
 LOGS: Final = "logs"
+TERMS: Final = "terms.json"
 
 
 def is_logged(configuration: str) -> bool:
@@ -120,11 +123,15 @@ class Logs(Service):
             self._begin_farewell(log)
 
     def _made(self, identifier: str, terms: LogTerms) -> AccessLog:
+        # Where nothing is logged, nobody pays for the means.
+        from amphora.logs.log import AccessLog
+
         made = self._logs[identifier] = AccessLog(
             self._reactor,
             self._amphora_id,
             self._load_balancers / identifier,
             self._directory / identifier,
+            TERMS,
             terms,
             lambda: self.denied(),
             self._random,

@@ -16,6 +16,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from octavia_tx.amphora_driver.grammar import Unrenderable
 from octavia_tx.amphora_driver.render import Renderer, environment, templates
 from octavia_tx.amphora_driver.samples import AMPHORA, samples
+from octavia_tx.model.log_format import DEFAULT
 
 FAULTS: Final = (Unrenderable, TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What a template may raise: our filters, jinja2, and what Python makes of an operator's expressions."""
@@ -43,7 +44,7 @@ def uncompiled(directory: Path) -> list[str]:
 
 def texts(directory: Path) -> tuple[dict[str, str], list[str]]:
     """What templates that can be compiled give for each sample, by its name, and what is wrong with them."""
-    renderer = Renderer(directory)
+    renderer = Renderer(directory, lambda _tree: DEFAULT)
     rendered, faults = {}, []
     for name, tree in samples().items():
         try:

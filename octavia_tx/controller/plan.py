@@ -19,7 +19,8 @@ the rows are a situation like any other:
   - Pushing is the last step, and the only one that makes a load balancer C{ACTIVE}. So whenever it isn't C{ACTIVE},
     or the revision that it wants differs from one of those applied, there is a push; and if there's none, it's done.
   - A certificate that is due is renewed before, since a push may fail for ever for a reason of the tenant's.
-  - Before a machine is destroyed, what it logged and hasn't shipped is shipped, for as long as the operator allows.
+  - Before an amphora that served is retired, it ships what it logged, for as long as the operator allows; but nobody
+    who is to be served waits for that.
   - In removal the machine goes first, then its row, then the VIP, then the load balancer's row, which carries the lease
     and is the last trace: as long as it stands, somebody goes on.
 
@@ -56,6 +57,8 @@ from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 
 # States from which an amphora can come to serve, the farthest last.
 _PROMISING = (AmphoraState.REQUESTED, AmphoraState.BOOTING, AmphoraState.READY, AmphoraState.ALLOCATED)
+# States in which one has served, or may have.
+_SERVED = (AmphoraState.ALLOCATED, AmphoraState.DRAINING)
 
 
 def plan(situation: Situation) -> tuple[Step, ...]:
@@ -66,13 +69,12 @@ def plan(situation: Situation) -> tuple[Step, ...]:
         return _vip(situation) + _provision(situation)
     kept = _kept(situation)
     leaving = tuple(a for a in situation.amphorae if a.state is AmphoraState.DRAINING and a.id not in situation.gone)
-    others = (a for a in situation.amphorae if a is not kept and a not in leaving)
-    retired = tuple(s for a in others for s in _retirement(situation, a))
+    retired = tuple(s for a in situation.amphorae if a is not kept and a not in leaving for s in _retirement(a))
     return _vip(situation) + retired + _service(situation, kept) + _farewell(situation, leaving)
 
 
 def _removal(situation: Situation) -> tuple[Step, ...]:
-    retired = tuple(s for a in situation.amphorae for s in _retirement(situation, a))
+    retired = tuple(s for a in situation.amphorae for s in (*_shipping(situation, a), *_retirement(a)))
     withdrawn = () if situation.by_amphorae else (Withdraw(),)
     return (*retired, *withdrawn, ReleaseVip(), ForgetLoadBalancer())
 
@@ -84,16 +86,21 @@ def _provision(situation: Situation) -> tuple[Step, ...]:
     return () if served and load_balancer.provisioning_status is ProvisioningStatus.ACTIVE else (Provide(),)
 
 
-def _retirement(situation: Situation, amphora: Amphora) -> tuple[Step, ...]:
-    told = () if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id),)
-    shipped = (ShipLogs(amphora.id),) if situation.logged else ()
-    return (*told, *shipped, DestroyMachine(amphora.id))
+def _retirement(amphora: Amphora) -> tuple[Step, ...]:
+    destroy = DestroyMachine(amphora.id)
+    return (destroy,) if amphora.state is AmphoraState.DELETING else (RetireAmphora(amphora.id), destroy)
+
+
+def _shipping(situation: Situation, amphora: Amphora) -> tuple[Step, ...]:
+    """What comes before the retirement of one that served, where nobody waits for another to serve in its place."""
+    return (ShipLogs(amphora.id),) if situation.logged and amphora.state in _SERVED else ()
 
 
 def _farewell(situation: Situation, leaving: tuple[Amphora, ...]) -> tuple[Step, ...]:
     """Let the amphorae go that were replaced."""
     told = tuple(DrainAmphora(a.id) for a in leaving if a.withdrawn_at is None)
-    return told + tuple(s for a in leaving for s in (AwaitDrained(a.id), *_retirement(situation, a)))
+    gone = ((AwaitDrained(a.id), *_shipping(situation, a), *_retirement(a)) for a in leaving)
+    return told + tuple(step for steps in gone for step in steps)
 
 
 def _kept(situation: Situation) -> Amphora | None:

@@ -129,7 +129,7 @@ class Place:
             return tuple(evolve(each, **{self.name: value}) if each.id == self.id else each for each in items)
 
         (load_balancer,) = changed((self.tree.load_balancer,))
-        lists = {field.name for field in attrs.fields(Tree)} - {"load_balancer"}
+        lists = {field.name for field in attrs.fields(Tree)} - {"load_balancer", "terms"}
         return evolve(
             self.tree, load_balancer=load_balancer, **{name: changed(getattr(self.tree, name)) for name in lists}
         )

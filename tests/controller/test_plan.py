@@ -86,7 +86,10 @@ def done(step: Step, before: Situation) -> Situation | None:
         assert id not in {a.id for a in before.amphorae}
         return before.having(amphora(AmphoraState.REQUESTED, id=id))
     if step.name == "ship logs":
-        assert before.logged and id is not None and before.amphora(id).state is AmphoraState.DELETING
+        assert before.logged and id is not None
+        assert before.amphora(id).state in (AmphoraState.ALLOCATED, AmphoraState.DRAINING)
+        if lb.provisioning_status is not ProvisioningStatus.PENDING_DELETE:
+            assert lb.provisioning_status is ProvisioningStatus.ACTIVE
         return before
     if step.name == "destroy machine":
         assert id is not None and before.amphora(id).state is AmphoraState.DELETING
@@ -138,9 +141,14 @@ class Plans(SynchronousTestCase):
     def test_what_is_logged_is_shipped_before_its_machine_goes(self) -> None:
         leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
         shown = evolve(situation(leaving, amphora(AmphoraState.ALLOCATED, 3)), logged=True)
-        self.assertEqual(names(plan(shown))[:3], ["retire amphora", "ship logs", "destroy machine"])
-        retired = evolve(situation(leaving, amphora(AmphoraState.DELETING, 3)), logged=True)
-        self.assertEqual(names(plan(retired))[:2], ["ship logs", "destroy machine"])
+        self.assertEqual(names(plan(shown))[:3], ["ship logs", "retire amphora", "destroy machine"])
+        draining = evolve(amphora(AmphoraState.DRAINING, 3), withdrawn_at=NOW)
+        replaced = evolve(situation(SERVED, amphora(AmphoraState.ALLOCATED, 3), draining), logged=True)
+        self.assertEqual(names(plan(replaced)), ["await drained", "ship logs", "retire amphora", "destroy machine"])
+
+    def test_nobody_waits_for_the_logs_of_one_that_failed(self) -> None:
+        failed = evolve(situation(SERVED, amphora(AmphoraState.FAILED, 3)), logged=True)
+        self.assertNotIn("ship logs", names(plan(failed)))
 
     def test_nothing_is_done_when_all_is_as_wanted(self) -> None:
         self.assertEqual(plan(situation(SERVED, amphora(AmphoraState.ALLOCATED, 3))), ())
