@@ -323,10 +323,11 @@ class IPreview(Interface):
         @raise CloudError: its provider isn't enabled.
         """
 
-    def steps(load_balancer: LoadBalancer, amphorae: tuple[Amphora, ...]) -> tuple[str, ...]:
+    def steps(load_balancer: LoadBalancer, amphorae: tuple[Amphora, ...], terms: Terms) -> tuple[str, ...]:
         """
         The names of the steps to what is wanted of a load balancer, in order, if none fails and all machines are
         there; none when it is as wanted.
 
+        @param terms: what the load balancer's flavor and availability zone ask for.
         @raise CloudError: its provider isn't enabled.
         """

@@ -39,6 +39,6 @@ def steps(by: IPreview, tree: Tree | None, amphorae: tuple[Amphora, ...]) -> lis
     if tree is None:
         return []
     try:
-        return list(by.steps(tree.load_balancer, amphorae))
+        return list(by.steps(tree.load_balancer, amphorae, tree.terms))
     except OctaviaError:
         return []

@@ -12,6 +12,7 @@ from octavia_tx.controller.situation import Situation
 from octavia_tx.driver.registry import Providers
 from octavia_tx.interfaces import IPreview
 from octavia_tx.model.amphora import Amphora
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import ProvisioningStatus
 from octavia_tx.model.tree import Tree
@@ -26,10 +27,12 @@ class Preview:
     """
     @ivar render: a tree of living objects and the amphora's id to haproxy's configuration; raises
         L{IncompatibleConfiguration<octavia_tx.errors.IncompatibleConfiguration>} for what can't be rendered.
+    @ivar logged: whether load balancers of such a flavor have access logs.
     """
 
     _render: Callable[[Tree, str], str]
     _providers: Providers
+    _logged: Callable[[Terms], bool] = lambda _terms: False
 
     def configuration(self, tree: Tree, amphora_id: str) -> str:
         """See L{IPreview}."""
@@ -39,11 +42,12 @@ class Preview:
             return ""
         return self._render(evolve(tree.living(), load_balancer=_addressed(load_balancer)), amphora_id)
 
-    def steps(self, load_balancer: LoadBalancer, amphorae: tuple[Amphora, ...]) -> tuple[str, ...]:
+    def steps(self, load_balancer: LoadBalancer, amphorae: tuple[Amphora, ...], terms: Terms) -> tuple[str, ...]:
         """See L{IPreview}."""
         situation = Situation(
             load_balancer=load_balancer,
             by_amphorae=self._providers.enabled(load_balancer.provider).amphorae,
+            logged=self._logged(terms),
             amphorae=amphorae,
             fresh_id=_FRESH,
         )

@@ -266,7 +266,8 @@ class Parts:
     def preview(self, providers: Providers) -> IPreview:
         """What a controller would do, for who only wants to know."""
         render = self.renderer().render
-        return Preview(renderable(render) if self.settings.amphora.driver == "noop" else render, providers)
+        is_noop = self.settings.amphora.driver == "noop"
+        return Preview(renderable(render) if is_noop else render, providers, self.logging().is_on)
 
     async def api(
         self, database: Database, providers: Providers, kept: Kept, listen: Callable[[QuietSite], Any] | None = None

@@ -13,6 +13,7 @@ from octavia_tx.driver.amphora import AmphoraProvider
 from octavia_tx.driver.registry import Providers
 from octavia_tx.errors import CloudError, IncompatibleConfiguration
 from octavia_tx.interfaces import IPreview
+from octavia_tx.model.flavor import Terms
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.testing.provider import MemoryProvider
 from tests.controller.test_plan import ALLOCATED, LOAD_BALANCER, SERVED, amphora
@@ -55,17 +56,25 @@ class Previews(SynchronousTestCase):
         self.assertIn("SCTP", str(error))
 
     def test_steps_are_the_plans(self) -> None:
-        self.assertEqual(PREVIEW.steps(SERVED, (amphora(AmphoraState.ALLOCATED, 3),)), ())
+        self.assertEqual(PREVIEW.steps(SERVED, (amphora(AmphoraState.ALLOCATED, 3),), Terms()), ())
         changed = evolve(SERVED, revision=4, provisioning_status=ProvisioningStatus.PENDING_UPDATE)
-        self.assertEqual(PREVIEW.steps(changed, (amphora(AmphoraState.ALLOCATED, 3),)), ("apply",))
+        self.assertEqual(PREVIEW.steps(changed, (amphora(AmphoraState.ALLOCATED, 3),), Terms()), ("apply",))
         self.assertEqual(
-            PREVIEW.steps(evolve(LOAD_BALANCER, revision=1, applied_revision=0), ()),
+            PREVIEW.steps(evolve(LOAD_BALANCER, revision=1, applied_revision=0), (), Terms()),
             ("allocate VIP", "request amphora", "ensure machine", "await agent", "plug VIP", "apply"),
         )
+
+    def test_what_is_logged_is_shipped_in_the_end(self) -> None:
+        providers = Providers((AmphoraProvider(),), Clock())
+        logging = Preview(Renderer().render, providers, lambda terms: bool(terms.flavor.get("logs")))
+        leaving = evolve(SERVED, provisioning_status=ProvisioningStatus.PENDING_DELETE)
+        for flavor, ships in ({"logs": True}, True), ({}, False):
+            steps = logging.steps(leaving, (amphora(AmphoraState.ALLOCATED, 3),), Terms(flavor))
+            self.assertEqual("ship logs" in steps, ships)
 
     def test_another_providers_has_steps_of_its_own_and_no_configuration(self) -> None:
         asked = tree(provider="memory")
         self.assertEqual(PREVIEW.configuration(asked, AMPHORA), "")
-        self.assertEqual(PREVIEW.steps(evolve(ALLOCATED, provider="memory"), ()), ("provide",))
-        self.assertRaises(CloudError, PREVIEW.steps, evolve(ALLOCATED, provider="gone"), ())
+        self.assertEqual(PREVIEW.steps(evolve(ALLOCATED, provider="memory"), (), Terms()), ("provide",))
+        self.assertRaises(CloudError, PREVIEW.steps, evolve(ALLOCATED, provider="gone"), (), Terms())
         self.assertRaises(CloudError, PREVIEW.configuration, tree(provider="gone"), AMPHORA)
