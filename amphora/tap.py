@@ -139,7 +139,7 @@ class AgentService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         self._lock = lock
         for part in parts:
-            part.setServiceParent(self)  # type: ignore[no-untyped-call]
+            part.setServiceParent(self)
 
 
 def makeService(options: Options) -> MultiService:

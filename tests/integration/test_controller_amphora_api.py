@@ -104,7 +104,7 @@ class AmphoraApiCase(ConvergenceCase):
         _code, whole = await self.ask(row.id, row.id, terms=terms)
         self.assertEqual(whole["load_balancers"][0]["logs"], said)
         asked = await self.ask(row.id, row.id, what="logs", terms=terms)
-        self.assertEqual(asked, (200, {"load_balancers": [{"id": lb.id, "fence": 1, "logs": said}]}))
+        self.assertEqual(asked, (200, {"load_balancers": [{"id": lb.id, "fence": 3, "logs": said}]}))
         self.assertEqual(await self.ask(row.id, row.id, what="logs"), (200, {"load_balancers": []}))
         another = "0a1b2c3d-0000-4000-8000-00000000dead"
         self.assertEqual((await self.ask(another, row.id, what="logs", terms=terms))[0], 403)
