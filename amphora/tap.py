@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -151,4 +152,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     parts = (Listening(reactor, settings.listen, https), load_balancers, heartbeats, observation, pull)
     for part in parts:
         part.setServiceParent(whole)  # type: ignore[no-untyped-call]
+    # What is there by now stays: Python needn't look through it, and so collects sooner what comes and goes.
+    gc.collect()
+    gc.freeze()
     return whole
