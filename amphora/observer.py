@@ -23,6 +23,7 @@ from amphora.master import MasterSilent
 
 PERIOD: Final = 1.0  # seconds between looks
 GLANCES: Final = 4  # in this time
+BATCH: Final = 25  # load balancers that are looked at together
 PROMPT: Final = 0.01  # seconds from a sign to a look, so that many signs are one
 GAP: Final = 0.1  # seconds between two looks, at least: also where signs never end
 
@@ -74,7 +75,7 @@ class Watch:
         """It's time for a look, or else for a glance, unless the one before still goes on."""
         if whole:
             self.hurry()
-        elif not self._glancing:
+        elif not (self._glancing or self._ended):
             self._glancing = True
             Deferred.fromCoroutine(self._glance()).addErrback(self._failed)
 
@@ -173,10 +174,11 @@ class Observation(Service):
         return self._watches[identifier]
 
     def _round(self) -> None:
-        """A look at each in turn, so that not all are looked at in the same moment; a glance at the others."""
+        """A look at some, a glance at the others; a few at a time, since all at once would take much memory."""
         self._rounds += 1
         for number, watch in enumerate(self._watches.values()):
-            watch.round(whole=(self._rounds + number) % GLANCES == 0)
+            after = PERIOD / GLANCES * (number // BATCH * BATCH) / len(self._watches)
+            self._reactor.callLater(after, watch.round, whole=(self._rounds + number) % GLANCES == 0)
 
     async def _look(self, load_balancer: LoadBalancer) -> None:
         try:

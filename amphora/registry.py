@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -21,6 +21,7 @@ from octavia_tx.wire.rest import CERTIFICATES
 
 LOAD_BALANCERS: Final = "load_balancers"
 FENCES: Final = "fences"
+REVIVALS: Final = 8  # at once; more would be no faster, and take much memory
 
 
 class LoadBalancers(Service):
@@ -44,6 +45,7 @@ class LoadBalancers(Service):
         self._observer = observer
         self._certificates = certificates
         self._known: dict[str, LoadBalancer] = {}
+        self._reviving = DeferredSemaphore(REVIVALS)
 
     def startService(self) -> None:
         """See to it that all that lies on disk is served."""
@@ -53,7 +55,7 @@ class LoadBalancers(Service):
         sweep(self._certificates, found)
         for name in found:
             load_balancer = self.place(name)
-            load_balancer.revive().addErrback(self._not_yet, load_balancer.identifier)
+            self._reviving.run(load_balancer.revive).addErrback(self._not_yet, load_balancer.identifier)
 
     def stopService(self) -> None:
         """Leave haproxy alone from now on."""

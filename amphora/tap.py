@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -146,7 +147,11 @@ def makeService(options: Options) -> MultiService:
     """The agent, of these settings."""
     from twisted.internet import reactor
 
-    return assemble(reactor, options.settings, options.path, options.parse)
+    whole = assemble(reactor, options.settings, options.path, options.parse)
+    # What is there by now stays: Python needn't look through it, and so collects sooner what comes and goes.
+    gc.collect()
+    gc.freeze()
+    return whole
 
 
 def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[bytes], Settings]) -> MultiService:

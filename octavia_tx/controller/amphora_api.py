@@ -23,6 +23,7 @@ from octavia_tx.db.database import Database
 from octavia_tx.errors import DatabaseUnavailable, NotFound, OctaviaError
 from octavia_tx.interfaces import ICertificateManager
 from octavia_tx.model.certificates import Secrets
+from octavia_tx.model.resources import LoadBalancer
 from octavia_tx.model.statuses import AmphoraState, ProvisioningStatus
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.logs import LogTerms, encode
@@ -209,6 +210,8 @@ class AmphoraApi:
             # The first revision is the controller's to apply: it sees to it that packets come here, too.
             if amphora is None or not 0 < amphora.applied_revision <= revision <= newest:
                 raise Overtaken(f"Amphora {amphora_id} isn't to serve load balancer {load_balancer_id} at {revision}.")
+            if load_balancer is not None and _is_settled(load_balancer) and amphora.applied_revision == revision:
+                return
             await amphorae.record(tx, amphora_id, applied_revision=revision)
             if all(a.applied_revision >= revision for a in serving if a is not amphora):
                 await load_balancers.applied(tx, load_balancer_id, revision)
@@ -216,6 +219,12 @@ class AmphoraApi:
                 raise Overtaken(f"Another controller sees to load balancer {load_balancer_id}.")
             await leases.wake(tx, load_balancer_id)
         _log.info("Amphora {amphora} runs revision {revision}", amphora=amphora_id, revision=revision)
+
+
+def _is_settled(load_balancer: LoadBalancer) -> bool:
+    """Whether it is known that amphorae run the newest revision."""
+    active = load_balancer.provisioning_status is ProvisioningStatus.ACTIVE
+    return active and load_balancer.applied_revision == load_balancer.revision
 
 
 class _Text(Resource):

@@ -32,6 +32,8 @@ from twisted.web.server import NOT_DONE_YET, Site
 from zope.interface import implementer
 
 from octavia_tx.cloud.authority import Authority
+from octavia_tx.wire import envelope
+from octavia_tx.wire.envelope import Kind
 from octavia_tx.wire.heartbeat import Counters, Report
 from octavia_tx.wire.rest import FENCE_HEADER
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role
@@ -76,13 +78,21 @@ class Answer:
 
 
 class Receiver(DatagramProtocol):
-    """Keeps all datagrams."""
+    """
+    Keeps all datagrams.
+
+    @ivar answers: how it answers those in our envelope, if it does.
+    """
 
     def __init__(self) -> None:
         self.datagrams: list[bytes] = []
+        self.answers: Kind | None = None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         self.datagrams.append(datagram)
+        if self.answers is not None:
+            assert self.transport is not None
+            self.transport.write(envelope.answer(KEY, self.answers, envelope.peek(datagram)), addr)
 
 
 class BackEnd(Resource):

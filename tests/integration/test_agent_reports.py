@@ -10,10 +10,12 @@ from typing import Any
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import NOT_DONE_YET, Site
 
 from octavia_tx.wire import envelope, heartbeat, openstack
+from octavia_tx.wire.envelope import Kind
 from octavia_tx.wire.heartbeat import Counters, MemberReport, Report
+from octavia_tx.wire.rest import applied_path
 from octavia_tx.wire.tls import MutualTLS, Peer, Role
 from tests.integration.agent_process import (
     AMPHORA,
@@ -161,21 +163,41 @@ class OpenStackEnvelope(ReportCase):
 
 
 class Controller(Resource):
-    """What an agent asks at its start; answers 503 for a while."""
+    """
+    What an agent asks; answers 503 at first.
+
+    @ivar told: what it was told by PUT.
+    @ivar holds: whether to answer only when L{go_on} says so.
+    """
 
     isLeaf = True
 
     def __init__(self, answer: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._answer = answer
+        self.answer = answer
         self.asked: list[bytes] = []
+        self.told: list[bytes] = []
+        self.holds = False
+        self.held: list[Any] = []
 
-    def render_GET(self, request: Any) -> bytes:
+    def render_GET(self, request: Any) -> Any:
         self.asked.append(request.path)
         if len(self.asked) == 1:
             request.setResponseCode(503)
             return b"{}"
-        return json.dumps(self._answer).encode()
+        if self.holds:
+            self.held.append(request)
+            return NOT_DONE_YET
+        return json.dumps(self.answer).encode()
+
+    def render_PUT(self, request: Any) -> bytes:
+        self.told.append(request.path)
+        return b"{}"
+
+    def go_on(self) -> None:
+        for request in self.held:
+            request.write(json.dumps(self.answer).encode())
+            request.finish()
 
 
 class Pulling(ReportCase):
@@ -219,6 +241,38 @@ class Pulling(ReportCase):
             await deferLater(real, 0.3)
             self.assertEqual(self.workers(), workers)
             self.assertEqual((await self.call("GET", f"/1.0/loadbalancer/{LB}/haproxy")).body, newest)
+
+    @run
+    async def test_a_notice_has_it_asked_again_and_the_controller_told(self) -> None:
+        controller = self.listen(self.wanted(self.configuration(), 7))
+        await self.start()
+        await self.until(self.serves)
+        newest = self.configuration(more="maxconn 77")
+        controller.answer = self.wanted(newest, 8)
+        controller.answer["load_balancers"][0]["revision"] = 3
+        self.receiver.answers = Kind.NOTICE
+        await self.until(lambda: bool(controller.told))
+        self.receiver.answers = None
+        self.assertEqual(controller.told[0], applied_path(AMPHORA, LB, 8, 3).encode())
+        self.assertEqual((await self.call("GET", f"/1.0/loadbalancer/{LB}/haproxy")).body, newest)
+
+    @run
+    async def test_what_was_pushed_while_it_asked_is_not_undone_by_an_older_answer(self) -> None:
+        controller = self.listen(self.wanted(self.configuration(), 7))
+        await self.start()
+        await self.until(self.serves)
+        controller.holds = True
+        self.receiver.answers = Kind.NOTICE
+        await self.until(lambda: bool(controller.held))
+        self.receiver.answers = None
+        newest = self.configuration(more="maxconn 77")
+        await self.upload(newest, fence=7)
+        self.assertEqual((await self.act("reload", fence=7)).status, 202)
+        workers = self.workers()
+        controller.go_on()
+        await deferLater(real, 1)
+        self.assertEqual((await self.call("GET", f"/1.0/loadbalancer/{LB}/haproxy")).body, newest)
+        self.assertLessEqual(set(self.workers()), set(workers))
 
     @run
     async def test_an_impostor_is_not_asked(self) -> None:

@@ -153,6 +153,16 @@ class AmphoraApiCase(ConvergenceCase):
         await world.settle()
         self.assertEqual(world.amphorae.pushes, pushes)
 
+    async def test_what_is_known_already_changes_nothing(self) -> None:
+        world = self.world()
+        lb = await world.create()
+        await world.settle()
+        (row,), before = await world.rows(), await world.show(lb.id)
+        (served,) = (await self.ask(row.id, row.id))[1]["load_balancers"]
+        code, _ = await self.ask(row.id, row.id, applied=(lb.id, served["fence"], served["revision"]))
+        self.assertEqual((code, await world.show(lb.id)), (200, before))
+        self.assertIsNone(await world.claim())
+
     async def test_one_change_more_is_still_waiting(self) -> None:
         world, lb, amphora, fence, revision = await self.behind()
         await world.change(lb)
