@@ -82,7 +82,8 @@ class Watch:
     def hurry(self) -> None:
         """There's a sign."""
         if self._timer is None and not self._ended:
-            due = max(PROMPT, self._looked + GAP - self._reactor.seconds())
+            left = self._looked + GAP - self._reactor.seconds()
+            due = max(PROMPT, min(GAP, left))  # by a clock that was set back it would be anything
             self._timer = self._reactor.callLater(due, self._begin)
 
     def end(self) -> None:
