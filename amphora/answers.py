@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
-from klein import Klein
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
 from twisted.web.iweb import IRequest
-from werkzeug.exceptions import HTTPException
 
 from amphora.certificates import AbsentFile, BadName, NoMemory
 from amphora.fence import StaleFence
@@ -22,6 +21,7 @@ from amphora.namespace import CommandFailed
 from amphora.network import AlreadyPlugged, NetworkFailed, NoSuchAddress, VipFailed
 from amphora.plugging import InvalidPlug, InvalidPort, InvalidVip, InvalidVrrp
 from amphora.plumbing import NoInterface, OwnInterface
+from amphora.routing import Route, Routes, Unrouted
 from amphora.runner import ReloadRefused
 from amphora.settings import BadSettings
 from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
@@ -54,9 +54,6 @@ _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
 _log = Logger()
 T = TypeVar("T")
 
-# Method, path as Klein's routes are written, and who answers.
-Route = tuple[str, str, Callable[..., Any]]
-
 
 class Malformed(Exception):
     """The request can't be read."""
@@ -69,19 +66,9 @@ class Part(Protocol):
         """What it answers."""
 
 
-def application(parts: Iterable[Part]) -> Klein:
+def application(parts: Iterable[Part]) -> Routes:
     """All of these parts, with one answer to what fails in any of them."""
-    app = Klein()
-    for part in parts:
-        for method, path, answer in part.routes():
-            # Else Klein goes by the methods' names, and two parts may have one of the same.
-            app.route(path, methods=[method], endpoint=f"{method} {path}")(answer)
-    app.handle_errors(Absent)(_absent)
-    app.handle_errors(AbsentFile)(_absent_file)
-    app.handle_errors(HTTPException)(_refused)
-    app.handle_errors(Malformed)(_malformed)
-    app.handle_errors(*(kind for kind, _status, _message in _ANSWERS))(_failed)
-    return app
+    return Routes((route for part in parts for route in part.routes()), _failed)
 
 
 def answer(request: IRequest, status: int, body: object) -> bytes:
@@ -128,31 +115,25 @@ def _tell(request: IRequest, outcome: str) -> None:
     _log.info("{method} {path} ({request_id}): {outcome}", method=method, path=path, request_id=asked, outcome=outcome)
 
 
-def _absent(request: IRequest, failure: Failure) -> bytes:
-    return answer(request, 404, said("Loadbalancer Not Found", f"No loadbalancer with UUID: {failure.value}"))
-
-
-def _absent_file(request: IRequest, failure: Failure) -> bytes:
-    return answer(request, 404, said("Certificate Not Found", f"No certificate with filename: {failure.value}"))
-
-
-def _refused(request: IRequest, failure: Failure) -> bytes:
-    """An unknown path, or a method that it doesn't have."""
-    error: Any = failure.value
-    for name, value in error.get_headers():
-        if name == "Allow":
-            request.setHeader(name, value)
-    return _refusal(request, error.code, f"{error.name}: {error.description}")
-
-
-def _malformed(request: IRequest, failure: Failure) -> bytes:
-    return _refusal(request, 400, f"Bad Request: {failure.value}")
-
-
 def _failed(request: IRequest, failure: Failure) -> bytes:
-    status, message = next((s, m) for kind, s, m in _ANSWERS if failure.check(kind))
-    return answer(request, status, said(message, str(failure.value)))
+    error: Any = failure.value
+    if failure.check(Unrouted):
+        if error.allowed:
+            request.setHeader("Allow", ", ".join(sorted(error.allowed)))
+        return _refusal(request, error.status, error)
+    if failure.check(Malformed):
+        return _refusal(request, 400, error)
+    if failure.check(Absent):
+        return answer(request, 404, said("Loadbalancer Not Found", f"No loadbalancer with UUID: {error}"))
+    if failure.check(AbsentFile):
+        return answer(request, 404, said("Certificate Not Found", f"No certificate with filename: {error}"))
+    for kind, status, message in _ANSWERS:
+        if failure.check(kind):
+            return answer(request, status, said(message, str(error)))
+    _log.failure("{path} can't be answered", failure, path=request.uri)
+    return _refusal(request, 500, "The agent's log tells why.")
 
 
-def _refusal(request: IRequest, status: int, sentence: str) -> bytes:
-    return answer(request, status, {"error": f"{status} {sentence}", "http_code": status})
+def _refusal(request: IRequest, status: int, sentence: object) -> bytes:
+    name = RESPONSES[status].decode()
+    return answer(request, status, {"error": f"{status} {name}: {sentence}", "http_code": status})

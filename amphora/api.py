@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
 from amphora import commands, system
-from amphora.answers import Malformed, Route, answer, fence, logged, said
+from amphora.answers import Malformed, answer, fence, logged, said
 from amphora.load_balancer import LoadBalancer, checksum
 from amphora.registry import LoadBalancers
+from amphora.routing import Route
 from amphora.settings import Settings
 from amphora.udp_listeners import UdpListeners
 from amphora.vrrp import Vrrp

@@ -14,7 +14,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from amphora import durable
-from amphora.answers import Route, answer, logged
+from amphora.answers import answer, logged
+from amphora.routing import Route
 from amphora.settings import BadSettings
 from octavia_tx.wire.rest import CREDENTIAL_PATH
 from octavia_tx.wire.tls import Credential, Role, named_by

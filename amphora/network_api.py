@@ -10,8 +10,9 @@ from typing import Any
 from twisted.web.iweb import IRequest
 
 from amphora import plugging
-from amphora.answers import Malformed, Route, answer, logged, said
+from amphora.answers import Malformed, answer, logged, said
 from amphora.network import Network
+from amphora.routing import Route
 
 
 class NetworkApi:

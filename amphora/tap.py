@@ -38,7 +38,7 @@ from amphora.renewal import Renewal
 from amphora.runner import Program
 from amphora.sealing import sealer
 from amphora.settings import Address, BadSettings, Parse, Settings, parse, read
-from amphora.site import site
+from amphora.site import AgentSite
 from amphora.supervision import Keepaliveds
 from amphora.udp_listeners import UdpListeners
 from amphora.udp_observer import UdpObservation
@@ -188,7 +188,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     api = AgentApi(reactor, settings, load_balancers, renewal.put, network.traffic, vrrp, others)
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
     app = application((api, own, NetworkApi(network), vrrp, others, logs_api))
-    listening = Listening(reactor, settings.listen, TLSMemoryBIOFactory(tls, False, site(app.resource())))
+    listening = Listening(reactor, settings.listen, TLSMemoryBIOFactory(tls, False, AgentSite(app.answer)))
     # The network first: it makes the namespace in which all else is started.
     parts = (
         network, listening, logs, load_balancers, pair, udp, heartbeats, observation, udp_observation, pull, terms

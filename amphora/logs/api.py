@@ -8,10 +8,11 @@ from uuid import UUID
 
 from twisted.web.iweb import IRequest
 
-from amphora.answers import Malformed, Route, answer, fence, logged, said
+from amphora.answers import Malformed, answer, fence, logged, said
 from amphora.load_balancer import Absent
 from amphora.logs.service import Logs
 from amphora.registry import LoadBalancers
+from amphora.routing import Route
 from octavia_tx.wire.logs import BadTerms, LogTerms, decode
 
 

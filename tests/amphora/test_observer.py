@@ -21,9 +21,12 @@ class Alarm:
 
 
 class LoadBalancer:
+    """With its readings."""
+
     identifier = "lb"
 
     def __init__(self) -> None:
+        self.readings = self
         self.shows_something_else = False
 
     def alarm(self, _ring: Callable[[], None]) -> Alarm:
