@@ -51,36 +51,18 @@ $(VENV)/.dev: $(VENV)/.embedded
 	@$(INSTALL) -e '.[embedded,dev]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
-# A real keystone, for the tests of who may do what. It wants other versions of things than we do.
-$(VENV)/.keystone: $(VENV)/bin/python
-	@echo "installing a keystone for the tests"
-	@$(PYTHON) -m venv $(VENV)/keystone || $(PYTHON) -m virtualenv $(VENV)/keystone || { rm -rf $(VENV)/keystone; exit 1; }
-	@$(VENV)/keystone/bin/python -m pip install --disable-pip-version-check keystone "setuptools<81" >$(LOG) 2>&1 || \
-		{ cat $(LOG); exit 1; }
-	@touch $@
+# What tests are tried against for real, each in an environment of its own, since they want other versions of things than we
+# do. keystone and swift are for all tests, barbican and OpenStack's Octavia, which drives our agents, for those in tests/slow.
+PACKAGES_keystone = keystone
+PACKAGES_swift = swift keystonemiddleware
+PACKAGES_barbican = barbican
+PACKAGES_octavia = octavia==19.0.0 pyroute2
 
-# A real barbican, for tests that take longer.
-$(VENV)/.barbican: $(VENV)/bin/python
-	@echo "installing a barbican for the tests"
-	@$(PYTHON) -m venv $(VENV)/barbican || $(PYTHON) -m virtualenv $(VENV)/barbican || { rm -rf $(VENV)/barbican; exit 1; }
-	@$(VENV)/barbican/bin/python -m pip install --disable-pip-version-check barbican "setuptools<81" >$(LOG) 2>&1 || \
+$(addprefix $(VENV)/., keystone swift barbican octavia): $(VENV)/.%: $(VENV)/bin/python
+	@echo "installing $* for the tests"
+	@$(PYTHON) -m venv $(VENV)/$* || $(PYTHON) -m virtualenv $(VENV)/$* || { rm -rf $(VENV)/$*; exit 1; }
+	@$(VENV)/$*/bin/python -m pip install --disable-pip-version-check $(PACKAGES_$*) "setuptools<81" >$(LOG) 2>&1 || \
 		{ cat $(LOG); exit 1; }
-	@touch $@
-
-# OpenStack's Octavia, whose own controller drives our agent in tests/slow. It wants other versions of things than we do.
-$(VENV)/.octavia: $(VENV)/bin/python
-	@echo "installing OpenStack's Octavia for the tests"
-	@$(PYTHON) -m venv $(VENV)/octavia || $(PYTHON) -m virtualenv $(VENV)/octavia || { rm -rf $(VENV)/octavia; exit 1; }
-	@$(VENV)/octavia/bin/python -m pip install --disable-pip-version-check octavia==19.0.0 pyroute2 "setuptools<81" >$(LOG) 2>&1 || \
-		{ cat $(LOG); exit 1; }
-	@touch $@
-
-# A real Swift, for the tests of where access logs go.
-$(VENV)/.swift: $(VENV)/bin/python
-	@echo "installing a Swift for the tests"
-	@$(PYTHON) -m venv $(VENV)/swift || $(PYTHON) -m virtualenv $(VENV)/swift || { rm -rf $(VENV)/swift; exit 1; }
-	@$(VENV)/swift/bin/python -m pip install --disable-pip-version-check swift keystonemiddleware "setuptools<81" \
-		>$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 
 clean:
