@@ -84,6 +84,9 @@ class Spool:
         self._segments = self._found()
         self.places = Places(directory, self)
         self._next = max([self.places.furthest, *(s.number + 1 for s in self._segments)])
+        for last in self._segments[-1:]:
+            # It goes on, unless a target has left it behind already, and would miss what follows.
+            last.sealed = last.packed or self.places.furthest > last.number + 1
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -251,10 +254,7 @@ class Spool:
                 plain.path.unlink()
                 segment = segment if segment.packed else found[number]
             found[number] = segment
-        ordered = [found[number] for number in sorted(found)]
-        if ordered and not ordered[-1].packed:
-            ordered[-1].sealed = False
-        return ordered
+        return [found[number] for number in sorted(found)]
 
 
 def _mend(path: Path) -> tuple[int, int]:

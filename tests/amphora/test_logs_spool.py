@@ -241,6 +241,17 @@ class Restarting(Case):
         self.assertEqual(self.read(place), [b"2234567\n", b"3234567\n", b"4234567\n", b"5\n"])
         self.assertEqual([s.number for s in again.segments], [1, 2])
 
+    def test_a_file_that_a_target_has_left_behind_is_not_gone_on_with(self) -> None:
+        spool = self.spool()
+        place = spool.places.keep(["a"])["a"]
+        spool.append([b"1\n"])
+        spool.seal()
+        self.assertEqual(self.read(place), [b"1\n"])
+        spool.close()
+        again = self.spool()
+        again.append([b"2\n"])
+        self.assertEqual(self.read(again.places.keep(["a"])["a"]), [b"2\n"])
+
     def test_a_line_that_was_written_in_part_is_taken_away(self) -> None:
         spool = self.spool()
         spool.append([b"1\n", b"2\n"])
