@@ -18,7 +18,10 @@ from octavia_tx.amphora_driver.render import Renderer, environment, templates
 from octavia_tx.amphora_driver.samples import AMPHORA, samples
 from octavia_tx.model.log_format import DEFAULT
 
-FAULTS: Final = (Unrenderable, TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+FAULTS: Final = (
+    *(Unrenderable, TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, OSError),
+)
 """What a template may raise: our filters, jinja2, and what Python makes of an operator's expressions."""
 _OURS: Final = "haproxy"
 
@@ -26,9 +29,14 @@ _OURS: Final = "haproxy"
 def unknown(directory: Path) -> list[str]:
     """Files that take the place of none of ours, and so would change nothing."""
     known = {path.relative_to(templates()) for path in templates().rglob("*.j2")}
-    found = sorted(path.relative_to(directory) for path in directory.rglob("*") if not path.is_dir())
+    found = sorted(path.relative_to(directory) for path in directory.rglob("*"))
     names = ", ".join(sorted(map(str, known)))
-    return [f"{directory / path}: no template has this name. Known: {names}" for path in found if path not in known]
+    unknown = [path for path in found if path not in known and not (directory / path).is_dir()]
+    unread = [path for path in found if path in known and not (directory / path).is_file()]
+    return [
+        *(f"{directory / path}: no template has this name. Known: {names}" for path in unknown),
+        *(f"{directory / path}: isn't a file that can be read" for path in unread),
+    ]
 
 
 def uncompiled(directory: Path) -> list[str]:

@@ -69,8 +69,8 @@ def front(listener: Listener) -> Tls | None:
     return _tls(
         listener,
         certificate=tls_file(_list_name(listener)),
-        authorities=_path("authorities", authorities),
-        revocations=_path("revocations", listener.client_crl_container_ref if authorities else None),
+        authorities=_path("authorities", listener.id) if authorities else None,
+        revocations=_path("revocations", listener.id) if authorities and listener.client_crl_container_ref else None,
         verify=_VERIFY.get(asked),
         # Without any haproxy chooses some itself, h2 among them; this is what clients speak who negotiate nothing.
         alpn=alpn(",".join(offered or ("http/1.1",))),
@@ -90,9 +90,9 @@ def back(pool: Pool, listener: Listener) -> Tls | None:
     speaks_http = listener.protocol in (Protocol.HTTP, Protocol.TERMINATED_HTTPS)
     return _tls(
         pool,
-        certificate=_path("bundles", pool.tls_container_ref),
-        authorities=_path("authorities", authorities),
-        revocations=_path("revocations", pool.crl_container_ref if authorities else None),
+        certificate=_path("bundles", pool.id) if pool.tls_container_ref else None,
+        authorities=_path("authorities", pool.id) if authorities else None,
+        revocations=_path("revocations", pool.id) if authorities and pool.crl_container_ref else None,
         verify=Word("required") if authorities else Word("none"),
         alpn=alpn(",".join(pool.alpn_protocols)) if pool.alpn_protocols and speaks_http else None,
         passes_name=listener.protocol is Protocol.TERMINATED_HTTPS,
@@ -112,13 +112,28 @@ def files(tree: Tree, secrets: Secrets) -> dict[str, bytes]:
             f"Load balancer {tree.load_balancer.id} can't be rendered: there's no certificate for "
             f"{', '.join(map(repr, missing))}."
         )
-    found = {_name("bundles", each): secrets.bundles[each].pem for each in needed.bundles}
-    found |= {_name("authorities", each): secrets.authorities[each] for each in needed.authorities}
-    found |= {_name("revocations", each): secrets.revocations[each] for each in needed.revocations}
-    for listener in tree.listeners:
-        if listener.admin_state_up and (shown := handshake.certificates(listener)):
-            found[_list_name(listener)] = "".join(f"{_path('bundles', each)}\n" for each in shown)
+    found: dict[str, str] = {}
+    fronts, backs = handshake.ends(tree)
+    for listener in fronts:
+        if shown := handshake.certificates(listener):
+            found |= {_name("bundles", _owner(listener, each)): secrets.bundles[each].pem for each in shown}
+            found[_list_name(listener)] = "".join(f"{_path('bundles', _owner(listener, each))}\n" for each in shown)
+            authorities = handshake.client_authorities(listener)
+            found |= _believed(listener.id, authorities, listener.client_crl_container_ref, secrets)
+    for pool in backs:
+        if pool.tls_container_ref:
+            found[_name("bundles", pool.id)] = secrets.bundles[pool.tls_container_ref].pem
+        found |= _believed(pool.id, pool.ca_tls_container_ref, pool.crl_container_ref, secrets)
     return {name: text.encode() for name, text in found.items()}
+
+
+def _believed(owner: str, authorities: str | None, revocations: str | None, secrets: Secrets) -> dict[str, str]:
+    found = {}
+    if authorities:
+        found[_name("authorities", owner)] = secrets.authorities[authorities]
+        if revocations:
+            found[_name("revocations", owner)] = secrets.revocations[revocations]
+    return found
 
 
 def _tls(
@@ -162,10 +177,18 @@ def _list_name(listener: Listener) -> str:
     return f"{listener.id}.pem"
 
 
-def _name(kind: str, reference: str) -> str:
-    text = f"{kind} {reference}".encode(errors="surrogatepass")
+def _owner(listener: Listener, reference: str) -> str:
+    """
+    By what a certificate's file is known. One that a listener or pool has alone is known by that: then another in its
+    place is new content, which haproxy takes up while it runs.
+    """
+    return listener.id if reference == handshake.certificates(listener)[0] else reference
+
+
+def _name(kind: str, owner: str) -> str:
+    text = f"{kind} {owner}".encode(errors="surrogatepass")
     return f"{sha256(text).hexdigest()[:_NAME_LENGTH]}.pem"
 
 
-def _path(kind: str, reference: str | None) -> Word | None:
-    return tls_file(_name(kind, reference)) if reference else None
+def _path(kind: str, owner: str) -> Word:
+    return tls_file(_name(kind, owner))

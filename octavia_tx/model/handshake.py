@@ -108,10 +108,15 @@ def client_authorities(listener: Listener) -> str | None:
     return listener.client_ca_tls_container_ref if asked else None
 
 
-def references(tree: Tree) -> References:
-    """What must be known to serve a load balancer: of its enabled listeners, and of the pools that these use."""
+def ends(tree: Tree) -> tuple[tuple[Listener, ...], tuple[Pool, ...]]:
+    """Who speaks TLS, if asked to: enabled listeners, and of the pools that these use those by TLS."""
     fronts = tuple(item for item in tree.listeners if item.admin_state_up and tree.load_balancer.admin_state_up)
-    backs = tuple(pool for item in fronts for pool in pools_in_use(tree, item) if pool.tls_enabled)
+    return fronts, tuple(pool for item in fronts for pool in pools_in_use(tree, item) if pool.tls_enabled)
+
+
+def references(tree: Tree) -> References:
+    """What must be known to serve a load balancer."""
+    fronts, backs = ends(tree)
     return References(
         bundles=_once(*(ref for item in fronts for ref in certificates(item)), *(p.tls_container_ref for p in backs)),
         authorities=_once(*map(client_authorities, fronts), *(p.ca_tls_container_ref for p in backs)),

@@ -19,7 +19,18 @@ from octavia_tx.cloud.authority import Authority
 from octavia_tx.cloud.binaries import find_haproxy
 from octavia_tx.controller.boots import BootMaterial
 from octavia_tx.errors import SettingsError
+from octavia_tx.wire.keys import amphora_key
 from octavia_tx.wire.rest import CERTIFICATES, peer_name
+
+_RECEIVERS = ("192.0.2.1:5555",)
+_CONTROLLERS = ("https://192.0.2.1:9444",)
+# What an agent's settings must hold, whatever an operator adds to them, and what it is for the sample.
+_NEEDED: Mapping[str, object] = {
+    "amphora_id": samples.AMPHORA,
+    "heartbeat.receivers": list(_RECEIVERS),
+    "heartbeat.key": amphora_key(bytes(32), samples.AMPHORA).hex(),
+    "controllers.urls": list(_CONTROLLERS),
+}
 
 
 async def check(reactor: Any, directory: Path, haproxy: str = "") -> None:
@@ -54,16 +65,23 @@ def _agent(directory: Path) -> list[str]:
             made = BootMaterial(
                 Authority.load_or_create(Path(nowhere)),
                 bytes(32),
-                receivers=("192.0.2.1:5555",),
-                controllers=("https://192.0.2.1:9444",),
+                receivers=_RECEIVERS,
+                controllers=_CONTROLLERS,
                 templates=directory,
             )
-        tomllib.loads(made.settings(samples.AMPHORA))
+        given = tomllib.loads(made.settings(samples.AMPHORA))
     except tomllib.TOMLDecodeError as error:
         return [f"{name}: what it gives isn't TOML: {error}"]
     except overrides.FAULTS as error:
         return [overrides.told(error, name)]
-    return []
+    missing = [path for path, value in _NEEDED.items() if _at(given, path) != value]
+    return [f"{name}: what it gives lacks {path}, or has another one than it was given" for path in missing]
+
+
+def _at(document: Mapping[str, Any], path: str) -> object:
+    section, _, key = path.rpartition(".")
+    table = document.get(section, {}) if section else document
+    return table.get(key) if isinstance(table, dict) else None
 
 
 async def _refused(reactor: Any, haproxy: str, texts: Mapping[str, str]) -> list[str]:
@@ -91,4 +109,9 @@ def _alerts(name: str, lines: list[str], said: str) -> list[str]:
         f"what they give for the sample {name!r} is refused by haproxy: {reason}, in {lines[int(line) - 1].strip()!r}"
         for line, reason in found
     ]
-    return told or [f"what they give for the sample {name!r} is refused by haproxy: {said.strip()}"]
+    if not told:
+        alerts = re.findall(r"\[ALERT\] +\(\d+\) : (.*)", said)
+        told = [
+            f"what they give for the sample {name!r} is refused by haproxy: {'; '.join(alerts) or 'nothing is served'}"
+        ]
+    return told

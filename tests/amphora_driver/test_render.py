@@ -367,6 +367,32 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(before.keys(), after.keys())
         self.assertNotEqual(before, after)
 
+    def test_another_certificate_in_another_s_place_is_no_other_configuration_either(self) -> None:
+        asks = {"client_authentication": "OPTIONAL", "sni_container_refs": (secret("further"),)}
+        one, two = [
+            tree(
+                terminated(
+                    default_tls_container_ref=secret(name),
+                    client_ca_tls_container_ref=secret(name),
+                    client_crl_container_ref=secret(name),
+                    **asks,
+                ),
+                pool(
+                    tls_enabled=True,
+                    tls_container_ref=secret(name),
+                    ca_tls_container_ref=secret(name),
+                    crl_container_ref=secret(name),
+                ),
+                member(1),
+            )
+            for name in ("one", "two")
+        ]
+        before, after = (files(shown, secrets(shown)) for shown in (one, two))
+        self.assertEqual((render(one), before.keys()), (render(two), after.keys()))
+        self.assertGreaterEqual(
+            sum(before[name] != after[name] for name in before), 2
+        )  # the listener's, and the pool's
+
     def test_one_reference_of_several_kinds_is_several_files(self) -> None:
         same = {f"{name}_ref": "a" for name in ("default_tls_container", "client_ca_tls_container")}
         shown = tree(terminated(client_authentication="OPTIONAL", client_crl_container_ref="a", **same))

@@ -56,9 +56,11 @@ class TerminationTests(SdkCase):
             os.kill(pid, signal.SIGKILL)
         self.assertEqual((await self.heard(balancer.vip_address)).host, "one.example.com")
         (listener,) = await self.call(self.service.listeners, load_balancer_id=balancer.id)
+        before = self.system.running(f"amphorae/{amphora.id}")
         await self.call(self.service.update_listener, listener.id, default_tls_container_ref=second.secret_ref)
         await self.waited(made.id)
         self.assertEqual((await self.heard(balancer.vip_address)).host, "two.example.com")
+        self.assertEqual(self.system.running(f"amphorae/{amphora.id}"), before)  # haproxy took it up as it runs
         await self.call(self.service.delete_load_balancer, balancer.id, cascade=True)
         await self.call(self.service.wait_for_delete, balancer, 0.1, 60)
         for _ in range(200):

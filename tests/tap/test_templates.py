@@ -94,6 +94,30 @@ class CheckTests(TestCase):
         (fault,) = {re.sub("the sample '.*?'", "the sample", fault) for fault in await self.faults()}
         self.assertIn("refused by haproxy: unknown option 'everything'., in 'option everything'", fault)
 
+    async def test_what_only_haproxy_as_a_whole_refuses_has_its_reason_too(self) -> None:
+        self.directory.changed(MAIN, "default_backend {{ frontend.default.name }}", "default_backend nobody")
+        faults = await self.faults()
+        self.assertTrue(all("unable to find required default_backend: 'nobody'" in fault for fault in faults), faults)
+
+    async def test_one_that_includes_itself_is_told(self) -> None:
+        path = self.directory.write(RULES, f'{{% include "{RULES}" %}}')
+        (fault,) = await self.faults()
+        self.assertIn(str(path), fault)
+
+    async def test_what_can_not_be_read_is_no_override(self) -> None:
+        (self.directory.path / "haproxy").mkdir(parents=True)
+        (self.directory.path / RULES).symlink_to("nowhere")
+        (self.directory.path / MAIN).mkdir()
+        faults = await self.faults()
+        for name in (RULES, MAIN):
+            self.assertIn(f"amphora.templates: {self.directory.path / name}: isn't a file that can be read", faults)
+
+    async def test_the_agents_settings_must_say_what_no_agent_can_do_without(self) -> None:
+        self.directory.write(AGENT, 'amphora_id = "x"\n[heartbeat]\nreceivers = []\n')
+        faults = "\n".join(await self.faults())
+        for name in ("amphora_id", "heartbeat.receivers", "heartbeat.key", "controllers.urls"):
+            self.assertIn(f"lacks {name}", faults)
+
     async def test_the_agents_settings_must_be_toml(self) -> None:
         path = self.directory.write(AGENT, "amphora_id = {{ amphora_id }}")
         (fault,) = await self.faults()
