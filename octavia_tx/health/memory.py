@@ -105,7 +105,8 @@ class Memory:
 
     def made_up(self, tree: Tree) -> None:
         """Remember whose listeners these are. While a change is being applied, the next heartbeat counts again."""
-        known = self._known[tree.load_balancer.id]
+        # It may have been forgotten while the tree was read, since its amphora is going.
+        known = self._known.setdefault(tree.load_balancer.id, _Known(0.0))
         known.listener_ids = frozenset(item.id for item in tree.listeners)
         load_balancer = tree.load_balancer
         known.changed |= load_balancer.provisioning_status in _UNSETTLED

@@ -143,6 +143,13 @@ class MemoryCase(SynchronousTestCase):
         self.registry.replace([ONE])
         self.assertEqual(self.memory.heard("lb").members, {})
 
+    def test_one_may_go_while_its_tree_is_read(self) -> None:
+        self.registry.replace([])
+        self.memory.forget()
+        self.memory.made_up(TREE)
+        self.memory.forget()
+        self.assertEqual(self.memory.listener_ids("lb"), frozenset())
+
     def test_a_spare_has_no_load_balancer(self) -> None:
         self.registry.replace([evolve(ONE, load_balancer_id=None)])
         self.assertEqual(self.memory.take_in({"one": news(member="DOWN")}, 1.0), set())
