@@ -22,7 +22,10 @@ from octavia_tx.wire.heartbeat import Counters, ListenerReport, MemberReport, Re
 
 FIRST_DELAY: Final = 0.2  # seconds until an alert is repeated; each further time is twice as long
 LAST_DELAY: Final = 5.0
-_TOLD_LIMIT: Final = 512  # reports whose answers are still waited for
+_TOLD_LIMIT: Final = 512  # things that were told and whose answers are still waited for, at least
+_TOLD_AGAIN: Final = (
+    2  # times that all there is may be told and waited for; of what was told before, answers come too late
+)
 
 # What it is, its id, and whatever else it takes to name it: a member's pool, or the epoch of a listener's run.
 Thing = tuple[str, str, str]
@@ -92,7 +95,8 @@ class Unsettled:
     def told(self, sequence: int, report: Report) -> None:
         """This was sent."""
         self._told[sequence] = words(report)
-        while len(self._told) > _TOLD_LIMIT:
+        limit = max(_TOLD_LIMIT, _TOLD_AGAIN * len(self._words))
+        while sum(map(len, self._told.values())) > limit:
             del self._told[next(iter(self._told))]
 
     def runs(self) -> tuple[Run, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from sys import intern
 from typing import Final
 
 from attrs import evolve, frozen
@@ -168,7 +169,7 @@ def _server(address: str, words: list[str]) -> Server:
         elif word == "disabled":
             rests = True
         else:
-            options.append(word)
+            options.append(intern(word))  # all servers of a pool have nearly the same
     return Server(address, tuple(options), weight, rests)
 
 

@@ -86,9 +86,10 @@ class _Question(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # It may be large, and the connection lives on until Python's garbage is collected.
-        received, self._received = b"".join(self._received), []
+        received = b"".join(self._received).decode(errors="replace")
+        self._received = []
         if not self._answer.called:
-            self._answer.callback(received.decode(errors="replace"))
+            self._answer.callback(received)
 
 
 class _Questions(Factory[_Question]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Final
 
 from attrs import field, frozen
@@ -61,7 +62,7 @@ def parse(text: str) -> tuple[Row, ...]:
     # One after the other: of many members the whole is large.
     lines = csv.reader(line[0] for line in _LINES(text, start + len(_HEAD)))
     columns = [(number, name) for number, name in enumerate(next(lines, ())) if name in _COLUMNS]
-    return tuple({name: row[number] for number, name in columns if number < len(row)} for row in lines)
+    return tuple({name: intern(row[number]) for number, name in columns if number < len(row)} for row in lines)
 
 
 def snapshot(load_balancer_id: str, runs: Iterable[tuple[str, bool, tuple[Row, ...]]]) -> Snapshot:
