@@ -3,7 +3,7 @@ Files with certificates that changed: which of them haproxy can take up while it
 
 Only where a file itself stands in the configuration, or in a list of certificates that does. A list may lose some of
 its certificates, but the first, which is shown to who asks for none of them, and get others at its end. All else needs
-a reload, and so does what is too long for a command.
+a reload, and so do what is too long for a command, and what servers without a certificate of ours are judged by.
 """
 
 from __future__ import annotations
@@ -156,6 +156,8 @@ def replacements(
     changed = {name for name, digest in now.items() if loaded.get(name) != digest}
     if not changed:
         return ()
+    if changed & _fixed(text):
+        return None
     known = set(uses(text, lambda name: before(name) if name in changed else read(name)))
     found = {use: read(use.name) for use in uses(text, read) if use.name in changed or use not in known}
     if not changed <= {use.name for use in found} or any(len(content) > _LONGEST for content in found.values()):
@@ -171,6 +173,16 @@ def replacements(
         *entries,
         *(Entry(use, f"del ssl cert {use.path}") for use in disused),
     )
+
+
+def _fixed(text: str) -> set[str]:
+    """
+    Authorities and revocations of servers that are shown no certificate. haproxy says that it takes such a file up, but
+    only where a server has a certificate it makes anew what that goes by.
+    """
+    servers = (words for words in _lines(text) if words[0] == "server" and "crt" not in words)
+    pairs = (pair for words in servers for pair in zip(words, words[1:], strict=False))
+    return {Use("", path).name for word, path in pairs if word in ("ca-file", "crl-file")}
 
 
 def _entries(listed: Use, before: Read, content: bytes) -> list[Entry] | None:

@@ -68,6 +68,14 @@ class Replacing(SynchronousTestCase):
         ):
             self.assertEqual(self.orders(name), (f"set ssl {what} <<\n{content}", f"commit ssl {what}"))
 
+    def test_what_servers_that_are_shown_no_certificate_are_judged_by_needs_a_reload(self) -> None:
+        for shown, taken_up in (("", False), (" crt certificates/client.pem", True)):
+            text = f"backend b\n    server s 127.0.0.1:1 ssl ca-file certificates/ca.pem crl-file certificates/crl.pem{shown}\n"
+            for name in ("ca.pem", "crl.pem"):
+                now = LOADED | {name: "new"}
+                found = replacements(text, LOADED, now, FILES.__getitem__, FILES.__getitem__)
+                self.assertEqual(found is not None, taken_up, (name, shown))
+
     def test_one_that_is_not_named_needs_a_reload(self) -> None:
         self.assertIsNone(self.changed("unnamed.pem"))
 

@@ -361,6 +361,22 @@ class Members(CertificateCase):
             before = before or self.workers()
         self.assertEqual(self.workers(), before)
 
+    @run
+    async def test_whom_they_are_judged_by_may_change_whether_they_are_shown_a_certificate_or_not(self) -> None:
+        await self.start()
+        stranger = issue("stranger", authority=True)
+        own = issue("member.example.com", AUTHORITY, names=("any.example.com",))
+        member = TlsMember(self, own, AUTHORITY)
+        for shown in ("", f"crt certificates/{NAME}"):
+            for authority, answer in ((AUTHORITY, 200), (stranger, 503)):
+                await self.put(made("client").pem)
+                await self.put(authority.pem, AUTHORITIES)
+                frontend, _, _ = self.configuration().partition(b"    server ")
+                words = f"ssl verify required ca-file certificates/{AUTHORITIES} ssl-max-ver TLSv1.2 {shown}"
+                server = f"    server {member.port} 127.0.0.1:{member.port} id 1 weight 1 {words}\n"
+                await self.serve(frontend + server.encode())
+                self.assertEqual((await self.visit()).status, answer, (shown, answer))
+
 
 class Pulled(CertificateCase):
     @run
