@@ -70,7 +70,8 @@ class Replacing(SynchronousTestCase):
 
     def test_what_servers_that_are_shown_no_certificate_are_judged_by_needs_a_reload(self) -> None:
         for shown, taken_up in (("", False), (" crt certificates/client.pem", True)):
-            text = f"backend b\n    server s 127.0.0.1:1 ssl ca-file certificates/ca.pem crl-file certificates/crl.pem{shown}\n"
+            judged = "ca-file certificates/ca.pem crl-file certificates/crl.pem"
+            text = f"backend b\n    server s 127.0.0.1:1 ssl {judged}{shown}\n"
             for name in ("ca.pem", "crl.pem"):
                 now = LOADED | {name: "new"}
                 found = replacements(text, LOADED, now, FILES.__getitem__, FILES.__getitem__)
