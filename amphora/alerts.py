@@ -20,12 +20,11 @@ from amphora.sealing import OwnSealer
 from amphora.settings import Address
 from octavia_tx.wire.heartbeat import Counters, ListenerReport, MemberReport, Report
 
-FIRST_DELAY: Final = 0.2  # seconds until an alert is repeated; each further time is twice as long
+FIRST_DELAY: Final = 0.1  # seconds until an alert is repeated
+SOON: Final = 4  # times that it is repeated as soon, to be there within half a second; then each time is twice as long
 LAST_DELAY: Final = 5.0
 _TOLD_LIMIT: Final = 512  # things that were told and whose answers are still waited for, at least
-_TOLD_AGAIN: Final = (
-    2  # times that all there is may be told and waited for; of what was told before, answers come too late
-)
+_TOLD_AGAIN: Final = 2  # times that all there is may be told and waited for; answers to what was told before are late
 
 # What it is, its id, and whatever else it takes to name it: a member's pool, or the epoch of a listener's run.
 Thing = tuple[str, str, str]
@@ -146,6 +145,7 @@ class Alerts:
         self._send = send
         self._unsettled = Unsettled()
         self._delay = FIRST_DELAY
+        self._soon = 0
         self._timer: IDelayedCall | None = None
         self._unheard = False
 
@@ -175,12 +175,14 @@ class Alerts:
 
     def _begin(self) -> None:
         self.stop()
-        self._delay = FIRST_DELAY
+        self._delay, self._soon = FIRST_DELAY, SOON
         self._tell()
 
     def _tell(self) -> None:
         self._timer = self._clock.callLater(self._delay, self._repeat)
-        self._delay = min(self._delay * 2, LAST_DELAY)
+        self._soon -= 1
+        if self._soon <= 0:
+            self._delay = min(self._delay * 2, LAST_DELAY)
         datagrams = []
         for sequence, report, datagram in self._sealer.alert(self._unsettled.report()):
             self._unsettled.told(sequence, report)
