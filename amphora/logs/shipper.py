@@ -63,6 +63,7 @@ class Shipper:
         self._work: Deferred[None] | None = None
         self._wait: Deferred[None] | None = None
         self._news = False
+        self._idle = False  # it waits for news, and not until it may try again
         self._running = False
 
     def start(self) -> None:
@@ -85,7 +86,7 @@ class Shipper:
     def wake(self) -> None:
         """There may be something to send."""
         self._news = True
-        if self._wait is not None and self.problem is None:
+        if self._idle:
             self._go_on()
 
     def hasten(self) -> None:
@@ -138,11 +139,13 @@ class Shipper:
     async def _pause(self, seconds: float | None) -> None:
         wait: Deferred[None] = Deferred()
         self._wait = wait
+        self._idle = seconds is None
         timer = None if seconds is None else self._reactor.callLater(seconds, self._go_on)
         try:
             await wait
         finally:
             self._wait = None
+            self._idle = False
             if timer is not None and timer.active():
                 timer.cancel()
 

@@ -78,6 +78,14 @@ class Working(SynchronousTestCase):
         self.assertEqual(self.shipper.problem, "no connection")
         self.assertEqual(self.levels(), ["warn"])
 
+    def test_where_what_failed_is_dropped_meanwhile_it_goes_on_with_what_follows(self) -> None:
+        sender = self.start(Undelivered("no connection"), False, True)
+        self.clock.advance(1.0)
+        self.assertEqual(sender.asked, 2)  # there's nothing, for now
+        self.shipper.wake()
+        self.assertEqual(sender.asked, 4)
+        self.assertIsNone(self.shipper.problem)
+
     def test_what_nobody_expected_is_told_and_tried_again(self) -> None:
         sender = self.start(Deferred(), True)
         waiting: Deferred[bool] = Deferred()
