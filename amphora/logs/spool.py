@@ -219,6 +219,7 @@ class Spool:
         if oldest is None or not oldest.sealed:
             return False
         self.places.skip(oldest)
+        self.places.save()  # before it is gone: what an agent that dies now had dropped must be told by the next one
         self._remove(oldest)
         return True
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from zlib import crc32
 
 from attrs import evolve, field, frozen
@@ -51,10 +51,10 @@ class Signing:
         url = f"{self.store.url}{prefix}"
         path = urlsplit(url).path
         expires = self.expires(prefix, now)
-        said = f"PUT\n{expires}\nprefix:{path}"
+        said = f"PUT\n{expires}\nprefix:{unquote(path)}"  # as the store sees it
         signature = hmac.new(self.key.encode(), said.encode(), sha256).hexdigest()
         within = path.removeprefix(f"{self.container}/")
-        query = urlencode({"temp_url_sig": signature, "temp_url_expires": expires, "temp_url_prefix": within})
+        query = urlencode({"temp_url_sig": signature, "temp_url_expires": expires, "temp_url_prefix": unquote(within)})
         return evolve(self.store, url=url, query=query)
 
 

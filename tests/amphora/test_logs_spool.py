@@ -252,6 +252,16 @@ class Restarting(Case):
         again.append([b"2\n"])
         self.assertEqual(self.read(again.places.keep(["a"])["a"]), [b"2\n"])
 
+    def test_what_was_dropped_is_known_to_the_next_agent_though_this_one_dies(self) -> None:
+        spool = self.spool(spool=100, rotate_bytes=20)
+        spool.places.keep(["a"])
+        spool.tend()
+        for number in range(20):
+            spool.append([b"%07d\n" % number])
+        again = self.spool(spool=100, rotate_bytes=20)  # nobody closed it
+        place = again.places.keep(["a"])["a"]
+        self.assertEqual(len(self.read(place)) + place.dropped, 20)
+
     def test_a_line_that_was_written_in_part_is_taken_away(self) -> None:
         spool = self.spool()
         spool.append([b"1\n", b"2\n"])

@@ -85,6 +85,14 @@ class Deciding(SynchronousTestCase):
         self.assertEqual(terms.renew_at, expires - 500.0)
         self.assertNotIn("key", repr(SIGNING).replace("keystone", ""))
 
+    def test_a_path_is_signed_as_the_store_reads_it(self) -> None:
+        quoted = evolve(SIGNING, store=evolve(SIGNING.store, url="https://s/v1/AUTH_x/lb%20logs/a%20b/"))
+        made = evolve(quoted, container="/v1/AUTH_x/lb%20logs").for_prefix("p/", 5000.0)
+        said = f"PUT\n{SIGNING.expires('p/', 5000.0)}\nprefix:/v1/AUTH_x/lb logs/a b/p/"
+        found = parse_qs(made.query)
+        self.assertEqual(found["temp_url_sig"], [hmac.new(b"key", said.encode(), sha256).hexdigest()])
+        self.assertEqual((made.url, found["temp_url_prefix"]), ("https://s/v1/AUTH_x/lb%20logs/a%20b/p/", ["a b/p/"]))
+
     def test_a_signed_url_is_the_same_for_a_while_and_always_valid_long_enough(self) -> None:
         for prefix in ("a/", "b/"):
             found = [SIGNING.expires(prefix, float(now)) for now in range(5000, 6000)]
