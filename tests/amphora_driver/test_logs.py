@@ -120,12 +120,12 @@ class Rendering(SynchronousTestCase):
             lines = self.render('%ci it\'s # "%ST" \\ $HOME', shown)
             self.assertEqual(lines.count(HAPROXY_TARGET), len(listeners))
         lines = self.render('%ci it\'s # "%ST" \\ $HOME', tree(listener()))
-        self.assertIn("log-format '%ci it'\\x27's # \"%ST\" \\ $HOME'", lines)
+        self.assertIn("log-format '%ci it'\\x27's # \"%ST\" \\ $HOME%hs'", lines)
 
     def test_facts_are_written_out_and_can_not_be_read_as_variables(self) -> None:
         shown = of({}, project_id="%ci\n' é")
         lines = self.render("{{ project_id }}|{{lb_id}}|{{ amphora_id }}|%%", shown)
-        self.assertIn(f"log-format '%%ci?'\\x27'??|{shown.load_balancer.id}|{AMPHORA}|%%'", lines)
+        self.assertIn(f"log-format '%%ci?'\\x27'??|{shown.load_balancer.id}|{AMPHORA}|%%%hs'", lines)
 
     def test_what_only_http_knows_is_a_dash_elsewhere(self) -> None:
         lines = self.render("%{+Q}r %HM %ST %{+Q}[ssl_c_s_dn]", tree(listener(protocol="TCP")))

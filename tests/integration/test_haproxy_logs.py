@@ -106,6 +106,20 @@ class Writing(TestCase):
         line = await self.line(" --")
         self.assertTrue(re.fullmatch(rf'127\.0\.0\.1 "-" - {member(1).id} \d+ \d+ --', line), line)
 
+    async def test_a_request_is_one_line_whatever_the_format_says(self) -> None:
+        for text in ("%t %HM %HP", "%{+Q}r", "%HP %b", "%cp %HM", "%HP %ST", "only text", "%[ssl_c_verify]"):
+            self.port = free_port(VIP)
+            await self.start(text, listener(protocol_port=self.port))
+            before = await self.lines()
+            for _ in range(5):
+                await self.get("/a")
+            self.assertEqual(await self.lines() - before, 5, text)
+
+    async def lines(self) -> int:
+        """How many lines there are, when no more come."""
+        await deferLater(reactor, 0.2)
+        return sum(line.startswith("<6>") for line in self.haproxy.said)
+
     async def test_whatever_a_client_asks_it_stays_one_line_and_within_its_quotes(self) -> None:
         await self.start('{"request":%{+Q}r,"client":"%ci"}', listener(protocol_port=self.port))
         await self.get('/x"y%0a{}|')
