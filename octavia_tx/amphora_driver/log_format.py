@@ -21,7 +21,7 @@ def rendered(text: str, facts: Mapping[str, str], *, http: bool) -> Word:
         found = pieces(text)
     except ValueError as error:
         raise Unrenderable(f"The log's format can't be written: it {error}.") from error
-    # A format that waits for nothing of the answer's is logged twice, when the request has come and at its end. This one
+    # A format that waits for nothing of the answer's is logged twice, when the request has come and at its end. This
     # waits, and says nothing: headers of the answer that are kept for the log, and none is.
     waits = "%hs" if http else ""
     return literal(Word("".join(_piece(piece, facts, http) for piece in found) + waits))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -33,10 +34,10 @@ def halves(credential: Credential) -> tuple[bytes, bytes]:
     return certificate, mark + key
 
 
-def openstacks(directory: Path, subject: str, *names: str) -> bytes:
+def openstacks(directory: Path, subject: str, *names: str, key: Any = None, early: timedelta = timedelta(1)) -> bytes:
     """A certificate as OpenStack's controllers issue it, by the authority of a directory."""
     stored = (directory / AUTHORITY_FILE).read_bytes()
-    by, key = x509.load_pem_x509_certificate(stored), ec.generate_private_key(ec.SECP256R1())
+    by, key = x509.load_pem_x509_certificate(stored), key or ec.generate_private_key(ec.SECP256R1())
     signer = load_pem_private_key(stored, None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     builder = (
@@ -45,8 +46,8 @@ def openstacks(directory: Path, subject: str, *names: str) -> bytes:
         .issuer_name(by.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .not_valid_before(datetime.now(UTC) - early)
+        .not_valid_after(datetime.now(UTC) + timedelta(days=9))
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(map(x509.DNSName, names)), critical=False)
@@ -90,6 +91,28 @@ class Replacements(SynchronousTestCase):
 
     def test_one_that_has_ended_is_refused(self) -> None:
         self.refused("ended", self.authority.issue(Role.AMPHORA, AMPHORA).pem, days=61)
+
+    def test_one_that_nobody_could_speak_tls_with_is_refused(self) -> None:
+        present = Credential(pem=openstacks(self.directory, AMPHORA), authority=self.present.authority)
+        for key in (
+            rsa.generate_private_key(65537, 1024),
+            dsa.generate_private_key(2048),
+            ec.generate_private_key(ec.SECP256K1()),
+            ec.generate_private_key(ec.SECP192R1()),
+        ):
+            self.refused("its key must be", openstacks(self.directory, AMPHORA, key=key), present)
+        for good in (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP521R1())):
+            self.replaced(openstacks(self.directory, AMPHORA, key=good), present)
+
+    def test_what_follows_it_must_be_certificates_too(self) -> None:
+        junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        self.refused("must be a certificate", self.authority.issue(Role.AMPHORA, AMPHORA).pem + junk)
+
+    def test_one_of_the_future_is_refused_as_far_as_clocks_can_tell(self) -> None:
+        present = Credential(pem=openstacks(self.directory, AMPHORA), authority=self.present.authority)
+        self.replaced(openstacks(self.directory, AMPHORA, early=-timedelta(minutes=2)), present)
+        later = openstacks(self.directory, AMPHORA, early=-timedelta(hours=2))
+        self.refused("isn't good before", later, present)
 
     def test_another_amphoras_or_a_controllers_is_refused(self) -> None:
         self.refused(f"isn't amphora {AMPHORA}'s", self.authority.issue(Role.AMPHORA, OTHER).pem)
