@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -150,8 +151,11 @@ def _certificates(data: bytes, where: str) -> list[x509.Certificate]:
 
 
 def _key(data: bytes, passphrase: bytes | None, where: str) -> PrivateKeyTypes:
+    load = load_pem_private_key if _PEM in data else load_der_private_key
     try:
-        return (load_pem_private_key if _PEM in data else load_der_private_key)(data, passphrase or None)
+        with suppress(TypeError):  # There's a passphrase, and the key needs none.
+            return load(data, passphrase or None)
+        return load(data, None)
     except _UNREADABLE as error:
         accepted = "a private key, PEM or DER, and its passphrase if it has one"
         raise InvalidInput(f"{where}'s private key", "what can't be read", accepted) from error

@@ -36,6 +36,11 @@ class Reading(SynchronousTestCase):
         for wrong in (None, b"wrong"):
             self.assertRaises(InvalidInput, from_parts, OWN.pem, key, passphrase=wrong)
 
+    def test_a_passphrase_that_the_key_does_not_need(self) -> None:
+        der = OWN.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        for key in (OWN.key_pem(), der):
+            self.assertEqual(from_parts(OWN.pem, key, passphrase=b"secret", chain=FIRST.pem + SECOND.pem), WANTED)
+
     def test_pkcs12_with_and_without_a_passphrase(self) -> None:
         for passphrase in (None, b"secret"):
             hiding = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
