@@ -16,7 +16,7 @@ from typing import Final
 STATES: Final = "servers.state"
 _VERSION: Final = "1"
 _SECTION: Final = re.compile(r"(?:backend|listen)[ \t]+(\S+)")
-_COLUMNS: Final = ("be_name", "srv_name", "srv_addr", "srv_port")
+_COLUMNS: Final = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_check_addr", "srv_check_port")
 # Stopped, not by the tenant, and no check has succeeded since. haproxy would forget those that have: a member that gets
 # well would stay down for as long as reloads come sooner than all the checks that it needs.
 _DOWN: Final = {"srv_op_state": "0", "srv_admin_state": "0", "srv_check_health": "0"}
@@ -25,7 +25,7 @@ _DOWN: Final = {"srv_op_state": "0", "srv_admin_state": "0", "srv_check_health":
 def handed_on(states: str, configuration: str) -> str:
     """
     What of the present states holds under the next configuration: members that are down since their checks fail, and
-    that are still checked at the same address.
+    that are still checked at the same address and port.
 
     @param states: the answer to C{show servers state}; of anything else nothing is handed on.
     """
@@ -43,7 +43,7 @@ def handed_on(states: str, configuration: str) -> str:
     return "\n".join((_VERSION, head, *kept, ""))
 
 
-def _checked(configuration: str) -> Iterator[tuple[str, str, str, str]]:
+def _checked(configuration: str) -> Iterator[tuple[str, ...]]:
     section = ""
     for line in configuration.splitlines():
         if line[:1].strip():
@@ -52,10 +52,16 @@ def _checked(configuration: str) -> Iterator[tuple[str, str, str, str]]:
         words = line.split()
         if words[:1] == ["server"] and "check" in words[3:] and "disabled" not in words[3:]:
             address, _, port = words[2].rpartition(":")
-            yield _key(section, words[1], address, port)
+            said = dict(zip(words[3:], words[4:], strict=False))
+            # As haproxy writes it where a check has none of its own.
+            yield _key(section, words[1], address, port, said.get("addr", "-"), said.get("port", "0"))
 
 
-def _key(backend: str, server: str, address: str, port: str) -> tuple[str, str, str, str]:
+def _key(backend: str, server: str, address: str, port: str, check_address: str, check_port: str) -> tuple[str, ...]:
+    return backend, server, _plain(address), port, _plain(check_address), check_port
+
+
+def _plain(address: str) -> str:
     with suppress(ValueError):  # not a plain address, but it may still be the same
-        address = str(ip_address(address.strip("[]")))
-    return backend, server, address, port
+        return str(ip_address(address.strip("[]")))
+    return address

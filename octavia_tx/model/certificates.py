@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from attrs import field, frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -26,6 +28,13 @@ from octavia_tx.errors import InvalidInput
 
 _PEM: Final = b"-----BEGIN "
 _UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+# OpenSSL's security level 2, which is the default of distributions: haproxy doesn't start with less.
+_LEAST_RSA: Final = 2048  # bits
+_LEAST_CURVE: Final = 224  # bits
+_LEAST_DIGEST: Final = 224  # bits
+# Those that servers and clients speak unasked.
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_KEYS: Final = f"a key of RSA with at least {_LEAST_RSA} bits, of the curve P-256, P-384 or P-521, or Ed25519 or Ed448"
 
 
 @frozen(kw_only=True)
@@ -94,7 +103,7 @@ def from_parts(
 
     @param certificate: may have the chain behind it.
     @param where: the field that all this comes from, for the error.
-    @raise InvalidInput: one of them can't be read, or the key is another certificate's.
+    @raise InvalidInput: one of them can't be read, the key is another certificate's, or haproxy couldn't serve it.
     """
     own, *more = _certificates(certificate, where)
     if chain.strip():
@@ -106,7 +115,7 @@ def from_pkcs12(data: bytes, *, passphrase: bytes | None = None, where: str = "c
     """
     Of a PKCS12 file.
 
-    @raise InvalidInput: it can't be read, or lacks the certificate or its key.
+    @raise InvalidInput: it can't be read, lacks the certificate or its key, or haproxy couldn't serve it.
     """
     try:
         key, own, more = pkcs12.load_key_and_certificates(data, passphrase)
@@ -150,18 +159,75 @@ def _certificates(data: bytes, where: str) -> list[x509.Certificate]:
 
 
 def _key(data: bytes, passphrase: bytes | None, where: str) -> PrivateKeyTypes:
+    load = load_pem_private_key if _PEM in data else load_der_private_key
     try:
-        return (load_pem_private_key if _PEM in data else load_der_private_key)(data, passphrase or None)
+        with suppress(TypeError):  # There's a passphrase, and the key needs none.
+            return load(data, passphrase or None)
+        return load(data, None)
     except _UNREADABLE as error:
         accepted = "a private key, PEM or DER, and its passphrase if it has one"
         raise InvalidInput(f"{where}'s private key", "what can't be read", accepted) from error
 
 
 def _bundle(own: x509.Certificate, more: list[x509.Certificate], key: PrivateKeyTypes, where: str) -> Bundle:
-    if _public(key.public_key()) != _public(own.public_key()):
+    if not _is_served(key):
+        raise InvalidInput(f"{where}'s private key", _described(key), _KEYS)
+    if _public(key.public_key()) != _public(_key_of(own, where)):
         raise InvalidInput(f"{where}'s private key", "another certificate's", "the key of this certificate")
+    if isinstance(key, rsa.RSAPrivateKey) and _public(key.public_key()) not in own.tbs_certificate_bytes:
+        # The key, as it is written below, would lack that, and haproxy refuse the pair.
+        raise InvalidInput(where, "with a key for RSA-PSS alone", _KEYS)
+    chain = _in_order(own, more)
+    _check_signature(own, where)
+    for each in chain:
+        _check_signature(each, f"{where}'s intermediates")
+        _check_issuer(each, f"{where}'s intermediates")
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return Bundle(certificate=_pem(own), chain=tuple(map(_pem, _in_order(own, more))), key=text)
+    return Bundle(certificate=_pem(own), chain=tuple(map(_pem, chain)), key=text)
+
+
+def _is_served(key: PrivateKeyTypes) -> bool:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.key_size >= _LEAST_RSA
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return isinstance(key.curve, _CURVES)
+    return isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+
+
+def _described(key: object) -> str:
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return f"of the curve {key.curve.name}"
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return f"of RSA with {key.key_size} bits"
+    return "of another kind"
+
+
+def _check_issuer(certificate: x509.Certificate, where: str) -> None:
+    """Of an issuer's key only the strength counts: nobody shakes hands with it."""
+    key = _key_of(certificate, where)
+    least = _LEAST_CURVE if isinstance(key, ec.EllipticCurvePublicKey) else _LEAST_RSA
+    if getattr(key, "key_size", least) < least:
+        accepted = f"keys of RSA with at least {_LEAST_RSA} bits, or of curves with at least {_LEAST_CURVE}"
+        raise InvalidInput(where, f"with a key {_described(key)}", accepted)
+
+
+def _check_signature(certificate: x509.Certificate, where: str) -> None:
+    if certificate.issuer == certificate.subject:  # Nobody checks what it says of itself.
+        return
+    accepted = "certificates signed with SHA-224 or better, or Ed25519 or Ed448"
+    try:
+        digest = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm as error:
+        raise InvalidInput(where, "signed with what isn't known", accepted) from error
+    if digest is not None and digest.digest_size * 8 < _LEAST_DIGEST:
+        raise InvalidInput(where, f"signed with {digest.name.upper()}", accepted)
+
+
+def _key_of(certificate: x509.Certificate, where: str) -> object:
+    try:
+        return certificate.public_key()
+    except _UNREADABLE as error:
+        raise InvalidInput(where, "with a key that can't be read", _KEYS) from error
 
 
 def _public(key: object) -> bytes:

@@ -14,8 +14,10 @@ HEAD = (
 )
 
 
-def row(address: str = "127.0.0.1", state: int = 0, admin: int = 0, result: int = 2, health: int = 0) -> str:
-    return f"3 pool:one 1 member {address} {state} {admin} 1 1 7 8 {result} {health} 6 0 0 0 - 80 - 0 1 - - 1"
+def row(
+    address: str = "127.0.0.1", state: int = 0, admin: int = 0, result: int = 2, health: int = 0, check: str = "0 -"
+) -> str:
+    return f"3 pool:one 1 member {address} {state} {admin} 1 1 7 8 {result} {health} 6 0 0 0 - 80 - 0 {check} - 0"
 
 
 def configuration(server: str = "127.0.0.1:80 weight 1 check inter 5s", backend: str = "pool:one") -> str:
@@ -46,6 +48,18 @@ class HandingOn(SynchronousTestCase):
             self.assertFalse(kept(row(), configuration(server)), server)
         self.assertFalse(kept(row(), configuration(backend="pool:two")))
         self.assertTrue(kept(row(), configuration(f"{at} weight 9 check inter 9s rise 3")))
+
+    def test_who_is_checked_elsewhere_now_starts_anew(self) -> None:
+        at = "127.0.0.1:80 check inter 5s"
+        for check, same, others in (
+            ("0 -", "", ("port 81", "addr 127.0.0.2")),
+            ("81 -", "port 81", ("", "port 82", "addr 127.0.0.2 port 81")),
+            ("0 127.0.0.2", "addr 127.0.0.2", ("", "addr 127.0.0.3", "addr 127.0.0.2 port 81")),
+            ("81 fd00::2", "addr fd00:0::2 port 81", ("port 81", "addr fd00::3 port 81")),
+        ):
+            self.assertTrue(kept(row(check=check), configuration(f"{at} {same} backup")), check)
+            for other in others:
+                self.assertFalse(kept(row(check=check), configuration(f"{at} {other} backup")), other)
 
     def test_what_is_no_answer_hands_on_nothing(self) -> None:
         for answer in ("", "Unknown command", f"2\n{HEAD}\n{row()}\n", "1\n", f"1\n{row()}\n"):

@@ -260,12 +260,12 @@ def _persistence(section: Section) -> tuple[str, str | None] | None:
         case ("type", "ipv6", "size", "10k", "peers", "sessions"), [("on", "src")], None:
             return "SOURCE_IP", None
         case (
-            ("type", "string", "len", "64", "size", "10k", "peers", "sessions"),
+            ("type", "binary", "len", "20", "size", "10k", "peers", "sessions"),
             [("store-response", answer), ("match", request)],
             None,
         ):
-            _, name = sample(request)
-            if answer != request.replace("req.", "res.", 1):
+            _, name = sample(request.removesuffix(",sha1"))
+            if not request.endswith(",sha1") or answer != request.replace("req.", "res.", 1):
                 raise Misread(f"{answer} and {request}")
             return "APP_COOKIE", name
     raise Misread("persistence of no kind")

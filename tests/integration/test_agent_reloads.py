@@ -54,8 +54,14 @@ class ReloadCase(AgentCase):
         return {c.epoch: c for r in self.reports() for c in counted(r)}
 
     def is_down(self) -> bool:
+        return self.found("DOWN")
+
+    def is_up(self) -> bool:
+        return self.found("UP")
+
+    def found(self, status: str) -> bool:
         reports = self.reports()
-        return bool(reports) and (SICK, "DOWN") in [(m.member_id, m.status) for m in reports[-1].members]
+        return bool(reports) and (SICK, status) in [(m.member_id, m.status) for m in reports[-1].members]
 
     async def users(self, count: int) -> None:
         """Requests on connections of their own, one after another."""
@@ -84,6 +90,15 @@ class HandingOn(ReloadCase):
         self.sick.asked = 0
         await self.users(6)
         self.assertEqual(self.sick.asked, 3)
+
+    @run
+    async def test_a_member_that_is_checked_at_another_port_is_judged_by_that(self) -> None:
+        await self.start()
+        for wrong, right in (("port 1", ""), ("port 1", f"port {self.sick_port}"), ("addr 127.0.0.3", "")):
+            await self.serve(self.sickened(f"check {wrong} inter 200ms fall 1 rise 2"))
+            await self.until(self.is_down)
+            await self.serve(self.sickened(f"check {right} inter 200ms fall 1 rise 2"))
+            await self.until(self.is_up)
 
     @run
     async def test_a_start_knows_nothing_of_earlier_states(self) -> None:

@@ -77,6 +77,17 @@ class PersistenceTests(TrafficCase):
         self.assertEqual(await self.asked(4, f"Cookie: SESSION=of-{name}"), {first.body})
         self.assertEqual(len(await self.asked(3, f"Cookie: OTHER=o-{name}")), 3)
 
+    async def test_long_cookies_of_the_application_differ_in_their_last_characters(self) -> None:
+        start = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." * 30
+        for server in self.members:
+            server.cookies = [f"SESSION={start}{server.name}"]
+        await self.tied("APP_COOKIE", "SESSION")
+        await self.asked(3)
+        for server in self.members:
+            self.assertEqual(await self.asked(4, f"Cookie: SESSION={start}{server.name}"), {server.name.encode()})
+        for other in ("OTHER=a", f"SESSION={start}", f"SESSION={start[:64]}"):
+            self.assertEqual(len(await self.asked(3, f"Cookie: {other}")), 3, other)
+
     async def test_by_a_cookie_of_any_name(self) -> None:
         for name in ("it's", "a#b", "100%", "a|b", "`x`", "!", "-i", "a.b"):
             self.another()

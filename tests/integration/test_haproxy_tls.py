@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 from uuid import uuid4
 
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
@@ -41,12 +42,14 @@ SECRETS = Secrets(
 class TlsCase(TestCase):
     """A load balancer at 127.0.0.1."""
 
+    secrets = SECRETS
+
     def setUp(self) -> None:
         self.port = free_port(VIP)
         self.amphora_id = str(uuid4())
 
     async def running(self, shown: Tree) -> HaproxyProcess:
-        text, named = RENDERER.render(shown, self.amphora_id), files(shown, SECRETS)
+        text, named = RENDERER.render(shown, self.amphora_id), files(shown, self.secrets)
         haproxy = HaproxyProcess(self, text, self.amphora_id, named)
         await haproxy.serves(VIP, self.port)
         return haproxy
@@ -86,6 +89,27 @@ class ListenerTests(TlsCase):
         await self.serving(sni_container_refs=HOSTS[1:])
         for asked, shown in (*zip(HOSTS, HOSTS, strict=True), ("other.example.com", HOSTS[0])):
             self.assertEqual((await self.heard(host=asked)).host, shown)
+
+    async def test_each_kind_of_key_that_is_accepted_is_served(self) -> None:
+        for key in (
+            rsa.generate_private_key(65537, 2048),
+            ec.generate_private_key(ec.SECP384R1()),
+            ec.generate_private_key(ec.SECP521R1()),
+            ed25519.Ed25519PrivateKey.generate(),
+            ed448.Ed448PrivateKey.generate(),
+        ):
+            self.port, self.amphora_id = free_port(VIP), str(uuid4())
+            shown = issue(HOSTS[0], AUTHORITY, key=key).signed(AUTHORITY, "sha224")
+            self.secrets = Secrets(bundles={HOSTS[0]: bundle(shown)})
+            await self.serving()
+            for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                self.assertEqual((await self.heard(self.client(maximum_version=newest))).body, b"member")
+
+    async def test_a_certificate_may_say_of_itself_what_no_other_may(self) -> None:
+        alone = issue(HOSTS[0])
+        self.secrets = Secrets(bundles={HOSTS[0]: bundle(alone.signed(alone, "sha1"))})
+        await self.serving()
+        self.assertEqual((await self.heard()).body, b"member")
 
     async def test_prometheus_is_served_by_tls_to_whom_it_trusts_alone(self) -> None:
         given = {"default_pool_id": None, "sni_container_refs": HOSTS[1:], "tls_versions": ("TLSv1.3",)}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from twisted.trial.unittest import SynchronousTestCase
 
 from octavia_tx.errors import InvalidInput
 from octavia_tx.model.certificates import Bundle, authorities, from_parts, from_pkcs12, revocations
-from tests.model.certificates import issue
+from tests.model.certificates import Issued, issue
 
 ROOT = issue("root", authority=True)
 FIRST = issue("first", ROOT, authority=True)
@@ -36,6 +39,11 @@ class Reading(SynchronousTestCase):
         for wrong in (None, b"wrong"):
             self.assertRaises(InvalidInput, from_parts, OWN.pem, key, passphrase=wrong)
 
+    def test_a_passphrase_that_the_key_does_not_need(self) -> None:
+        der = OWN.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        for key in (OWN.key_pem(), der):
+            self.assertEqual(from_parts(OWN.pem, key, passphrase=b"secret", chain=FIRST.pem + SECOND.pem), WANTED)
+
     def test_pkcs12_with_and_without_a_passphrase(self) -> None:
         for passphrase in (None, b"secret"):
             hiding = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
@@ -55,6 +63,70 @@ class Reading(SynchronousTestCase):
             error = self.assertRaises(InvalidInput, from_parts, certificate, key)
             self.assertNotIn("secret words", str(error))
         self.assertRaises(InvalidInput, from_pkcs12, b"no PKCS12")
+
+
+class Serving(SynchronousTestCase):
+    """What haproxy doesn't start with, or no client shakes hands with, is refused."""
+
+    def refused(self, own: Issued, *chain: Issued) -> str:
+        more = b"".join(each.pem for each in chain)
+        return str(self.assertRaises(InvalidInput, from_parts, own.pem, own.key_pem(), chain=more, where="listener.x"))
+
+    def test_keys(self) -> None:
+        for key in (
+            rsa.generate_private_key(65537, 2048),
+            *(ec.generate_private_key(curve()) for curve in (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)),
+            ed25519.Ed25519PrivateKey.generate(),
+            ed448.Ed448PrivateKey.generate(),
+        ):
+            served = issue("served", ROOT, key=key)
+            self.assertEqual(from_parts(served.pem, served.key_pem()).certificate, served.pem.decode())
+        for key, said in (
+            (rsa.generate_private_key(65537, 1024), "RSA with 1024 bits"),
+            *(
+                (ec.generate_private_key(curve()), curve.name)
+                for curve in (ec.SECP192R1, ec.SECP256K1, ec.BrainpoolP256R1)
+            ),
+            (dsa.generate_private_key(2048), "another kind"),
+            (x25519.X25519PrivateKey.generate(), "another kind"),
+        ):
+            told = self.refused(issue("refused", ROOT, key=key))
+            self.assertIn("listener.x's private key", told)
+            self.assertIn(said, told)
+            self.assertIn("P-256, P-384 or P-521", told)
+
+    def test_a_key_for_rsa_pss_alone(self) -> None:
+        plain = issue("plain", ROOT, key=rsa.generate_private_key(65537, 2048))
+        start = bytes.fromhex("2a864886f70d0101")
+        der = plain.der.replace(start + b"\x01\x05\x00", start + b"\x0a\x30\x00")
+        self.assertIn("RSA-PSS", self.refused(evolve(plain, certificate=x509.load_der_x509_certificate(der))))
+
+    def test_signatures(self) -> None:
+        for digest in ("sha224", "sha512"):
+            own = issue("new", ROOT).signed(ROOT, digest)
+            self.assertTrue(from_parts(own.pem, own.key_pem()))
+        told = self.refused(issue("old", ROOT).signed(ROOT, "sha1"))
+        self.assertIn("listener.x: 'signed with SHA1'. Accepted: certificates signed with SHA-224", told)
+        told = self.refused(OWN, SECOND.signed(FIRST, "sha1"))
+        self.assertIn("listener.x's intermediates: 'signed with SHA1'", told)
+
+    def test_what_a_certificate_says_of_itself_does_not_count(self) -> None:
+        alone, root = PLAIN.signed(PLAIN, "sha1"), ROOT.signed(ROOT, "sha1")
+        self.assertTrue(from_parts(alone.pem, alone.key_pem()))
+        self.assertEqual(from_parts(OWN.pem + root.pem + FIRST.pem + SECOND.pem, OWN.key_pem()), WANTED)
+
+    def test_issuers_are_strong_enough(self) -> None:
+        for key, strong in (
+            (rsa.generate_private_key(65537, 1024), False),
+            (ec.generate_private_key(ec.SECP192R1()), False),
+            (ec.generate_private_key(ec.BrainpoolP256R1()), True),
+        ):
+            issuer = issue("issuer", ROOT, authority=True, key=key)
+            own = issue("own", issuer)
+            if strong:
+                self.assertEqual(len(from_parts(own.pem, own.key_pem(), chain=issuer.pem).chain), 1)
+            else:
+                self.assertIn("listener.x's intermediates: 'with a key of", self.refused(own, issuer))
 
 
 class Knowing(SynchronousTestCase):
