@@ -82,11 +82,19 @@ def _swift(target: SwiftTarget) -> Iterator[str]:
         yield f"url: {target.url!r} is no container's. Accepted: http(s)://HOST[:PORT]/v1/ACCOUNT/CONTAINER"
     if _PREFIX(target.prefix) is None:
         yield f"prefix: {target.prefix!r} can't be used. Accepted: letters, digits, -, _ and . with / between"
-    if target.application_credential_id:
-        if not target.auth_url:
-            yield "auth_url: it is missing. Accepted: http(s)://HOST[:PORT]/v3"
-        if not target.application_credential_secret:
-            yield "application_credential_secret: it is missing"
+    yield from _credential(target)
+
+
+def _credential(target: SwiftTarget) -> Iterator[str]:
+    if not target.application_credential_id:
+        for name in ("auth_url", "application_credential_secret"):
+            if getattr(target, name):
+                yield f"{name}: nobody asks for it without application_credential_id, which isn't given"
+        return
+    if not target.auth_url:
+        yield "auth_url: it is missing. Accepted: http(s)://HOST[:PORT]/v3"
+    if not target.application_credential_secret:
+        yield "application_credential_secret: it is missing"
 
 
 def is_temporary(url: str) -> bool:

@@ -101,6 +101,12 @@ class Targets(FileCase):
                 url = "{URL}"
                 temp_url_key = "k"
                 application_credential_id = "i"
+                [log_targets.half]
+                kind = "swift"
+                url = "{URL}"
+                temp_url_key = "k"
+                auth_url = "https://id.example/v3"
+                application_credential_secret = "s"
                 [log_targets.temporary]
                 kind = "swift"
                 temp_url = "{URL}?temp_url_sig=a"
@@ -126,6 +132,8 @@ class Targets(FileCase):
             "log_targets.two.temp_url_key: one of",
             "log_targets.two.auth_url: it is missing",
             "log_targets.two.application_credential_secret: it is missing",
+            "log_targets.half.auth_url: nobody asks for it without application_credential_id",
+            "log_targets.half.application_credential_secret: nobody asks for it without application_credential_id",
             "log_targets.temporary.temp_url: it isn't one with a prefix",
             "log_targets.plain.port: 70000 can't be used",
             "log_targets.untold.host: '' can't be used",

@@ -167,8 +167,7 @@ class StreamWay:
 
     def _waiting(self, stream: _Stream) -> int:
         """Bytes that aren't acknowledged, as far as can be told."""
-        transport: Any = stream.transport
-        socket: Any = transport.transport if self._target.transport == "tls" else transport
+        socket = self._socket(stream)
         if socket in self._reactor.getWriters():
             return sys.maxsize  # not even the system has all of them
         try:
@@ -176,6 +175,10 @@ class StreamWay:
         except (OSError, ValueError):
             return sys.maxsize  # it is closed, which will be told in a moment
         return int(unacknowledged)
+
+    def _socket(self, stream: _Stream) -> Any:
+        transport: Any = stream.transport
+        return transport.transport if self._target.transport == "tls" else transport
 
     async def _connect(self) -> _Stream:
         stream: _Stream
@@ -218,11 +221,16 @@ class StreamWay:
         return wrapClientTLS(options, endpoint)
 
     def close(self) -> None:
-        """See L{Way.close}."""
+        """See L{Way.close}: where all has arrived it ends in order, and otherwise at once."""
         stream, self._stream = self._stream, None
-        if stream is not None and stream.lost is None:
-            transport: Any = stream.transport
+        if stream is None or stream.lost is not None:
+            return
+        transport: Any = stream.transport
+        if self._waiting(stream):
             transport.abortConnection()
+            return
+        transport.loseConnection()
+        self._socket(stream).loseConnection()  # TLS says that it ends, and needn't hear that the other end does
 
 
 def way(reactor: Any, target: Syslog) -> Way:

@@ -70,6 +70,8 @@ class Intake:
         self._descriptor = -1
         self._rest = b""
         self._again: Any = None
+        self._least = 0  # bytes of a pipe that is full
+        self._crowded = False
 
     def start(self) -> None:
         """
@@ -80,8 +82,11 @@ class Intake:
         if self._descriptor < 0:
             # For writing too, so that there's no end when haproxy ends.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._least = self._measured()
             with suppress(PermissionError):  # the user has many pipes already: this one holds less
                 fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, ROOM)
+            self._drain()  # of which there may be as much as before it was enlarged
+            self._least = self._measured()
             self._reactor.addReader(self)
 
     def stop(self) -> None:
@@ -94,6 +99,13 @@ class Intake:
         self._reactor.removeReader(self)
         os.close(self._descriptor)
         self._descriptor, self._again, self._rest = -1, None, b""
+
+    def was_crowded(self) -> bool:
+        """Whether there may have been no room for a line since this was last asked; sure, if there was."""
+        if self._descriptor >= 0:
+            self._drain()
+        crowded, self._crowded = self._crowded, False
+        return crowded
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -110,15 +122,24 @@ class Intake:
 
     def _drain(self) -> None:
         # Not longer than a full pipe: haproxy may be as quick as we are.
+        taken = 0
         for _ in range(ROOM // _CHUNK):
             try:
                 data = os.read(self._descriptor, _CHUNK)
             except BlockingIOError:
-                return
+                break
+            taken += len(data)
             lines, rest = split(self._rest + data)
             self._rest = rest[-_LINE:]
             if lines:
                 self._take(lines)
+        else:
+            self._crowded = True  # there's more
+        self._crowded |= taken >= self._least
+
+    def _measured(self) -> int:
+        # A line that doesn't fit into the rest of a page begins another one: of any two pages one may be empty, nearly.
+        return int(fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)) // 2
 
     def connectionLost(self, reason: Failure) -> None:
         """See L{IReadDescriptor}: the reactor ends."""

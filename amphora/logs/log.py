@@ -189,7 +189,7 @@ class AccessLog:
             self.log.warn("the log of {id} misses {count} lines more", id=self.identifier, count=lost - self._told)
         self._told = lost
         if self._looks % LOSSES == 1 and self._intake is not None:
-            asked = Deferred.fromCoroutine(self._losses.since())
+            asked = Deferred.fromCoroutine(self._losses.since(self._intake.was_crowded))
             asked.addCallback(self._lose)
             asked.addErrback(lambda f: self.log.failure("haproxy's losses aren't known", f))
         self._looks += 1

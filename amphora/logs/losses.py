@@ -1,9 +1,15 @@
-"""Lines that found no room in the pipe: haproxy counts them."""
+"""
+Lines that found no room in the pipe: haproxy counts them.
+
+It counts with them what it says of itself and found no room, as when many members change at once. So what it counts
+counts only where the pipe may have been full.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -28,9 +34,14 @@ class Losses:
         self._known: dict[str, int] = {}
         with suppress(OSError, ValueError, TypeError, AttributeError):
             self._known = {str(run): int(count) for run, count in json.loads(self._path.read_bytes()).items()}
+        self._unsure = bool(self._known)  # what an earlier agent saw of the pipe since it last asked isn't known
 
-    async def since(self) -> int:
-        """How many lines were lost since this was last asked, by this agent or the one before."""
+    async def since(self, was_crowded: Callable[[], bool]) -> int:
+        """
+        How many lines were lost since this was last asked, by this agent or the one before.
+
+        @param was_crowded: whether the pipe may have been full since this was last asked.
+        """
         try:
             processes = await self._master.processes()
             found: dict[str, int] = {}
@@ -46,4 +57,5 @@ class Losses:
             self._known = found
             with suppress(OSError):
                 self._path.write_text(json.dumps(found))
-        return lost
+        crowded, self._unsure = was_crowded() or self._unsure, False
+        return lost if crowded else 0

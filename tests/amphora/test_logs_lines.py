@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,34 @@ class Reading(SynchronousTestCase):
             while True:
                 written += os.write(self.writer, b"<6>" + b"x" * 200 + b"\n")
         self.assertGreater(written, 900_000)
+
+    def test_a_pipe_in_which_a_line_found_no_room_was_crowded_once_whatever_the_lines_lengths(self) -> None:
+        for size in (40, 300, 2046, 4000):
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    os.write(self.writer, b"<6>" + b"x" * size + b"\n")
+            self.intake.doRead()
+            self.clock.advance(REST)
+            self.assertTrue(self.intake.was_crowded())
+            self.assertFalse(self.intake.was_crowded())
+
+    def test_a_pipe_is_not_crowded_by_what_comes_bit_by_bit(self) -> None:
+        for _ in range(20):
+            for _ in range(100):
+                os.write(self.writer, b"<6>" + b"x" * 1000 + b"\n")
+            self.intake.doRead()
+            self.clock.advance(REST)
+        self.assertFalse(self.intake.was_crowded())
+
+    def test_a_pipe_that_overflowed_while_it_was_small_was_crowded(self) -> None:
+        self.intake.stop()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, 1 << 16)
+        with open(self.path, "rb", opener=lambda path, _flags: os.open(path, os.O_RDONLY | os.O_NONBLOCK)):
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    os.write(self.writer, b"<6>" + b"x" * 2046 + b"\n")
+            self.intake.start()
+        self.assertTrue(self.intake.was_crowded())
 
     def test_something_else_in_the_place_of_a_pipe_makes_room_for_one(self) -> None:
         directory = self.path.parent / "other"

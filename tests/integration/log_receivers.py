@@ -61,6 +61,7 @@ class _Connection(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self._owner.connections.remove(self)
+        self._owner.ends.append(reason.type)
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
@@ -74,11 +75,16 @@ class _Connection(Protocol):
 
 @define(eq=False)
 class Streams(Factory[_Connection]):
-    """By TCP, with counted octets; with TLS where options are given."""
+    """
+    By TCP, with counted octets; with TLS where options are given.
+
+    @ivar ends: how connections ended.
+    """
 
     tls: Any = None
     messages: list[Message] = field(factory=list)
     connections: list[_Connection] = field(factory=list)
+    ends: list[type[BaseException]] = field(factory=list)
     listening: Any = None
 
     def buildProtocol(self, addr: Any) -> _Connection:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import stat
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.ssl import Certificate, PrivateCertificate
 
 from octavia_tx.wire.logs import HAPROXY_TARGET, LogTerms, Syslog, Target, encode
@@ -48,6 +50,10 @@ class Case(AgentCase):
         answer = await self.call("GET", f"/1.0/loadbalancer/{LB}/logs")
         return json.loads(answer.body) if answer.status == 200 else None
 
+    async def nothing_is_left(self) -> bool:
+        """Whether all that was logged is known to have arrived."""
+        return bool((await self.status())["left"] == 0)
+
 
 def texts(messages: list[Message]) -> list[str]:
     return [message.text for message in messages]
@@ -63,6 +69,17 @@ class ToSyslog(Case):
         self.assertEqual(texts(receiver.messages)[-2:], ["GET /a 200", "GET /b 200"])
         last = receiver.messages[-1]
         self.assertEqual((last.priority, last.host, last.process, last.kind), (17 * 8 + 6, AMPHORA, LB, "access"))
+
+    @run
+    async def test_a_connection_on_which_all_has_arrived_ends_in_order(self) -> None:
+        receiver = Streams()
+        await self.log_to(syslog(receiver.listen(self)))
+        await self.visits("/a")
+        await self.until(lambda: "GET /a 200" in texts(receiver.messages))
+        await self.until(self.nothing_is_left)
+        self.kill(self.agents[-1], signal.SIGTERM)
+        await self.until(lambda: bool(receiver.ends))
+        self.assertEqual(receiver.ends, [ConnectionDone])
 
     @run
     async def test_lines_wait_for_a_receiver_that_is_away_and_come_in_order(self) -> None:
@@ -130,6 +147,10 @@ class Secured(Case):
         await self.log_to(self.target(port))
         await self.visits("/a")
         await self.until(lambda: "GET /a 200" in texts(receiver.messages))
+        await self.until(self.nothing_is_left)
+        await self.put_terms(terms())
+        await self.until(lambda: bool(receiver.ends))
+        self.assertEqual(receiver.ends, [ConnectionDone])
 
     @run
     async def test_a_server_of_another_authority_is_sent_nothing(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import signal
 import socket
 
 from attrs import evolve
@@ -12,7 +14,8 @@ from twisted.internet.task import deferLater
 
 from octavia_tx.demo.tenant import Visitor
 from tests.integration import test_agent_logs, test_agent_logs_swift
-from tests.integration.agent_process import LB, real, run
+from tests.integration.agent_process import LB, LISTENER, MEMBER, POOL, real, run
+from tests.integration.haproxy_process import ask_haproxy
 from tests.integration.log_receivers import Datagrams, Streams
 from tests.integration.swift import KEY, shared_swift
 from tests.integration.system import SystemCase
@@ -86,6 +89,31 @@ class ToSyslog(Case):
         await self.until(lambda: any("# " in text for text in texts(receiver.messages)), 30)
         told = [message for message in receiver.messages if message.text.startswith("# ")]
         self.assertEqual(told[0].text, "# 3 lines were dropped here")
+
+    @run
+    async def test_what_haproxy_says_of_itself_and_nobody_hears_is_no_lost_line(self) -> None:
+        receiver = Streams()
+        await self.start()
+        await self.put_terms(terms(syslog(receiver.listen(self))))
+        alarm = "    log unix@alarm.sock format raw daemon notice\n"
+        text = self.configuration(more=FORMAT).decode().replace("defaults\n", f"{alarm}defaults\n    log global\n")
+        await self.serve(text.encode())
+        await self.until(self.serves)
+        await self.until(lambda: self.counted() == 0)
+        self.agents[-1].send_signal(signal.SIGSTOP)
+        worker = self.agent_directory / "load_balancers" / LB / "worker.sock"
+        for state in ("maint", "ready") * 20:
+            ask_haproxy(worker, f"set server {POOL}:{LISTENER}/{MEMBER} state {state}")
+        self.agents[-1].send_signal(signal.SIGCONT)
+        await self.until(lambda: self.counted() > 0, 30)
+        await self.visits("/last")
+        await self.until(lambda: "GET /last 200" in texts(receiver.messages))
+        self.assertEqual([text for text in texts(receiver.messages) if text.startswith("# ")], [])
+
+    def counted(self) -> int:
+        """What haproxy counted as lost, as the agent has last heard; -1: it hasn't."""
+        path = self.agent_directory / "logs" / LB / "losses.json"
+        return sum(json.loads(path.read_bytes()).values()) if path.exists() else -1
 
 
 class Leaving(test_agent_logs.LeavingCase):
