@@ -13,7 +13,7 @@ from twisted.web.http import RESPONSES
 from twisted.web.iweb import IRequest
 
 from amphora.certificates import AbsentFile, BadName, NoMemory
-from amphora.fence import StaleFence
+from amphora.fence import FENCE_LIMIT, StaleFence
 from amphora.haproxy import StartFailed
 from amphora.keepalived import KeepalivedFailed
 from amphora.load_balancer import Absent, Invalid
@@ -26,7 +26,6 @@ from amphora.runner import ReloadRefused
 from amphora.settings import BadSettings
 from octavia_tx.wire.rest import FENCE_HEADER, REQUEST_ID_HEADER
 
-_FENCE_LIMIT: Final = 2**63
 # What a failure of each kind answers: status and message; its text are the details.
 _ANSWERS: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (Invalid, 400, "Invalid request"),
@@ -92,8 +91,8 @@ def fence(request: IRequest) -> int | None:
     given = request.getHeader(FENCE_HEADER)
     if given is None:
         return None
-    if not (given.isascii() and given.isdigit() and int(given[:20]) < _FENCE_LIMIT and len(given) < 20):
-        raise Malformed(f"{FENCE_HEADER} must be an integer from 0 to {_FENCE_LIMIT - 1}.")
+    if not (given.isascii() and given.isdigit() and int(given[:20]) < FENCE_LIMIT and len(given) < 20):
+        raise Malformed(f"{FENCE_HEADER} must be an integer from 0 to {FENCE_LIMIT - 1}.")
     return int(given)
 
 

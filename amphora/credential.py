@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IReactorTime
@@ -23,9 +23,9 @@ from amphora.settings import BadSettings
 from octavia_tx.wire.rest import CREDENTIAL_PATH
 from octavia_tx.wire.tls import Credential, MutualTLS, Peer, Role, named_by
 
-SKEW: Final = timedelta(minutes=5)  # by which clocks may differ
-LEAST_RSA: Final = 2048  # bits
-CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+CLOCKS: Final = timedelta(minutes=5)  # by which our clock may be behind that of who issued a certificate
+_LEAST_RSA: Final = 2048  # bits
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)  # those that TLS knows, of which anybody makes use
 
 
 def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime) -> Credential:
@@ -42,18 +42,14 @@ def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime)
         raise _bad("must be a certificate and its private key, not encrypted, both PEM") from e
     if not fits:
         raise _bad("the private key is another certificate's")
-    if not _spoken(certificate):
-        raise _bad("its key must be one of RSA with 2048 bits or more, or of the curves P-256, P-384 and P-521")
+    new = Credential(pem=pem, authority=present.authority)
+    _be_usable(certificate, new, now)
     before = x509.load_pem_x509_certificate(present.pem)
     authorities = x509.load_pem_x509_certificates(present.authority)
     # OpenStack's controllers may be of another authority than their amphorae, which the agent knows by name alone.
     others = not _issued(before, authorities) and certificate.issuer == before.issuer
     if not (others or _issued(certificate, authorities)):
         raise _bad("the certificate wasn't issued by the authority in authority.pem")
-    if certificate.not_valid_after_utc <= now:
-        raise _bad(f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
-    if certificate.not_valid_before_utc > now + SKEW:
-        raise _bad(f"the certificate isn't good before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC")
     role, names = named_by(certificate)
     # OpenStack's certificates name no role, and perhaps the id in their subject alone.
     had, _ = named_by(before)
@@ -61,24 +57,31 @@ def replacement(pem: bytes, present: Credential, amphora_id: str, now: datetime)
         raise _bad("the certificate isn't an amphora's")
     if amphora_id not in (names if role is not None else names | _subjects(certificate)):
         raise _bad(f"the certificate isn't amphora {amphora_id}'s")
-    return _usable(Credential(pem=pem, authority=present.authority))
+    return new
 
 
-def _spoken(certificate: x509.Certificate) -> bool:
-    """Whether all who speak TLS can do so with such a key."""
+def _be_usable(certificate: x509.Certificate, new: Credential, now: datetime) -> None:
+    """@raise BadSettings: no connection could be made with it."""
+    if certificate.not_valid_after_utc <= now:
+        raise _bad(f"the certificate ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
+    if certificate.not_valid_before_utc > now + CLOCKS:
+        raise _bad(f"the certificate begins only at {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC")
+    if not _is_spoken(certificate):
+        raise _bad(f"the key must be RSA of at least {_LEAST_RSA} bits, Ed25519, or EC on P-256, P-384 or P-521")
+    try:
+        MutualTLS(new, Peer(role=Role.CONTROLLER))
+    except (SSL.Error, crypto.Error, ValueError) as e:
+        raise _bad(f"TLS can't be spoken with it: {e}") from e
+
+
+def _is_spoken(certificate: x509.Certificate) -> bool:
+    """Whether our peers speak TLS with a key of this kind."""
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= LEAST_RSA
-    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES)
-
-
-def _usable(credential: Credential) -> Credential:
-    """The same, if OpenSSL will have it, which has opinions of its own."""
-    try:
-        MutualTLS(credential, Peer(role=Role.CONTROLLER))
-    except (SSL.Error, crypto.Error, ValueError) as e:
-        raise _bad(f"OpenSSL doesn't take the certificate: {e}") from e
-    return credential
+        return key.key_size >= _LEAST_RSA
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, _CURVES)
+    return isinstance(key, ed25519.Ed25519PublicKey)
 
 
 def _bad(what: str) -> BadSettings:

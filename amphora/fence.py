@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from amphora import durable
+
+FENCE_LIMIT: Final = 2**63  # all numbers are lower
 
 
 class StaleFence(Exception):
@@ -18,6 +21,13 @@ class StaleFence(Exception):
 
 class Overtaken(Exception):
     """What a controller wants was asked for before another change was made, and may be older than that."""
+
+
+def number(value: object) -> int:
+    """The number that a value of JSON is. Raises L{ValueError} for what none can be."""
+    if type(value) is not int or not 0 <= value < FENCE_LIMIT:
+        raise ValueError(f"a fence must be an integer from 0 to {FENCE_LIMIT - 1}")
+    return value
 
 
 class Fences:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from octavia_tx.wire.tls import MutualTLS
 
 PATIENCE: Final = 10.0  # seconds, from the connection's beginning to the answer's end
-ANSWER_LIMIT: Final = 64 << 20  # bytes
+ANSWER_LIMIT: Final = 16 << 20  # bytes, with its head; the agent shall take little memory
 
 
 class NoAnswer(Exception):
@@ -69,15 +69,22 @@ class _Exchange(Protocol):
         self.transport.write("".join(f"{line}\r\n" for line in (*head, "")).encode("ascii"))
 
     def dataReceived(self, data: bytes) -> None:
+        if self._answer.called:
+            return
         self._received += data
         if len(self._received) > ANSWER_LIMIT:
+            self._received.clear()
             self.transport.abortConnection()
+            if not self._answer.called:
+                self._answer.errback(NoAnswer(f"its answer is longer than {ANSWER_LIMIT} bytes"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._answer.called:
             return
         if reason.check(ConnectionDone, ConnectionLost) and self._received:
-            self._answer.callback(bytes(self._received))
+            received = bytes(self._received)
+            self._received.clear()
+            self._answer.callback(received)
         else:
             self._answer.errback(NoAnswer(f"it hung up: {reason.getErrorMessage()}"))
 

@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from amphora.certificates import BadName, NoMemory
-from amphora.fence import Overtaken, StaleFence
+from amphora.fence import Overtaken, StaleFence, number
 from amphora.fetch import NoAnswer
 from amphora.haproxy import StartFailed
 from amphora.load_balancer import Invalid
@@ -68,7 +68,7 @@ def read(body: bytes) -> tuple[Wanted, ...]:
         return tuple(
             _wanted(item["id"], item["fence"], item["haproxy"], item) for item in json.loads(body)["load_balancers"]
         )
-    except (ValueError, TypeError, KeyError) as e:
+    except (ValueError, TypeError, KeyError, RecursionError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e!r}") from e
 
 
@@ -76,8 +76,8 @@ def _wanted(identifier: object, fence: object, text: object, item: Mapping[str, 
     certificates, revision, logs = item.get("certificates", {}), item.get("revision"), item.get("logs")
     if not isinstance(identifier, str) or not is_identifier(identifier):
         raise ValueError("an id isn't a UUID")
-    if not isinstance(text, str) or type(fence) is not int or fence < 0:
-        raise ValueError("a load balancer lacks text or fence")
+    if not isinstance(text, str):
+        raise ValueError("a load balancer lacks text")
     if revision is not None and (type(revision) is not int or revision < 0):
         raise ValueError("a revision isn't a number")
     if not isinstance(certificates, dict) or not all(isinstance(content, str) for content in certificates.values()):
@@ -85,7 +85,7 @@ def _wanted(identifier: object, fence: object, text: object, item: Mapping[str, 
     files = {name: pem.encode() for name, pem in certificates.items()}
     terms = None if logs is None else decode(json.dumps(logs).encode())
     known = revision if isinstance(revision, int) else None
-    return Wanted(identifier, fence, text.encode(), files, known, terms)
+    return Wanted(identifier, number(fence), text.encode(), files, known, terms)
 
 
 class Pull(Service):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -29,11 +29,13 @@ class Renewal:
     @ivar settings: those that the agent was started with.
     @ivar path: of the file that holds them.
     @ivar parse: settings of a file's text; raises L{BadSettings}.
+    @ivar check: raises L{BadSettings} for those that the agent couldn't start with.
     """
 
     _settings: Settings
     _path: Path
     _parse: Callable[[bytes], Settings]
+    _check: Callable[[Settings], Awaitable[None]]
     _parts: Sequence[Part]
     _lock: DeferredLock = field(factory=DeferredLock, init=False)
     _log = Logger()
@@ -52,6 +54,7 @@ class Renewal:
         settings = self._parse(text)
         if settings.amphora_id != self._settings.amphora_id:
             raise BadSettings((f"amphora_id: this is amphora {self._settings.amphora_id}.",))
+        await self._check(settings)
         durable.write(self._path, text)
         for part in self._parts:
             await part.renew(settings)

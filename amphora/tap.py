@@ -31,6 +31,7 @@ from amphora.logs.renewal import TermsRenewal
 from amphora.logs.service import Logs
 from amphora.network import Network
 from amphora.network_api import NetworkApi
+from amphora.next_start import NextStart
 from amphora.observer import Observation, Observers
 from amphora.pull import Pull
 from amphora.registry import LoadBalancers
@@ -183,7 +184,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     heartbeats.on_notice = pull.notice
     terms = TermsRenewal(reactor, fetch, *whom, logs, logs_api.go_by)
     logs.denied = terms.want
-    renewal = Renewal(settings, path, parse, (heartbeats, pull, terms))
+    renewal = Renewal(settings, path, parse, NextStart(reactor, settings).check, (heartbeats, pull, terms))
     others = UdpListeners(udp)
     api = AgentApi(reactor, settings, load_balancers, renewal.put, network.traffic, vrrp, others)
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)

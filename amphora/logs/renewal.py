@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from amphora.fence import StaleFence
+from amphora.fence import StaleFence, number
 from amphora.fetch import NoAnswer
 from amphora.logs.service import Logs
 from amphora.pull import Fetching
@@ -111,6 +111,6 @@ class TermsRenewal(Service):
 def _read(body: bytes) -> list[tuple[str, int, LogTerms]]:
     try:
         found = json.loads(body)["load_balancers"]
-        return [(str(each["id"]), int(each["fence"]), decode(json.dumps(each["logs"]).encode())) for each in found]
-    except (BadTerms, ValueError, TypeError, KeyError) as e:
+        return [(str(each["id"]), number(each["fence"]), decode(json.dumps(each["logs"]).encode())) for each in found]
+    except (BadTerms, ValueError, TypeError, KeyError, RecursionError) as e:
         raise NoAnswer(f"its answer isn't of the expected shape: {e}") from e

@@ -83,7 +83,13 @@ class Renewing(SynchronousTestCase):
         self.assertEqual(self.taken, [(LB, TERMS, 3)])
 
     def test_one_controller_is_asked_after_the_other_until_one_answers(self) -> None:
-        wrong = ((500, b""), (200, b"fish"), (200, b'{"load_balancers": [{"id": 3}]}'), NoAnswer("dead"))
+        _status, good = answer((LB, TERMS))
+        huge = (
+            good.replace(b'"fence": 3', b'"fence": 1e999'),
+            good.replace(b'"fence": 3', b'"fence": 9223372036854775808'),
+        )
+        bodies = (b"fish", b'{"load_balancers": [{"id": 3}]}', b"[" * 100_000, *huge)
+        wrong = ((500, b""), *((200, body) for body in bodies), NoAnswer("dead"))
         for given in wrong:
             self.answers += [given, NoAnswer("dead")]
         self.answers.append(answer((LB, TERMS)))

@@ -46,6 +46,8 @@ class Answers(SynchronousTestCase):
             answer(good | {"fence": -1}), answer(good | {"fence": "1"}), answer(good | {"haproxy": None}),
             answer(good | {"certificates": ["a"]}), answer(good | {"certificates": {"a.pem": 1}}),
             answer(good | {"revision": -1}), answer(good | {"revision": "1"}),
+            b"[" * 100_000, answer(good | {"fence": 2**63}), answer(good | {"fence": 10**40}),
+            answer(good | {"fence": True}), answer(good)[:-1] + b', "more": ' + b"[" * 100_000,
         ):  # fmt: skip
             self.assertRaises(NoAnswer, pull.read, body)
 

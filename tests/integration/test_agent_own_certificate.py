@@ -128,6 +128,7 @@ class OwnCertificate(AgentCase):
             ended.issue(Role.AMPHORA, AMPHORA).pem,
             self.authority.issue(Role.AMPHORA, LB).pem,
             self.authority.issue(Role.CONTROLLER, AMPHORA).pem,
+            self.issue().pem + b"-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n",
         ):
             refused = await self.put(pem)
             self.assertEqual((refused.status, refused.json["message"]), (400, "Invalid request"))

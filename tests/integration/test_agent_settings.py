@@ -73,6 +73,7 @@ urls = {given["urls"]}
             (self._text(where, amphora_id=LB), f"this is amphora {AMPHORA}"),
             (self._text(where, urls='["ftp://x"]'), "controllers.urls"),
             (self._text(where) + "\nmore = 1", "more: unknown"),
+            (self._text(where) + '\n[network]\nnamespace = "other"', "network.namespace: must stay"),
         ):
             refused = await self._put(wrong)
             self.assertEqual((refused.status, refused.json["message"]), (400, "Invalid request"), wrong)
