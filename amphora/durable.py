@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from glob import escape
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Final
@@ -80,9 +81,13 @@ def remove_directory(path: Path) -> None:
     _sync(path.parent)
 
 
-def remove_drafts(directory: Path) -> None:
-    """Remove what a writer left that was killed while it wrote."""
-    for draft in directory.glob(f"*{TEMPORARY}"):
+def remove_drafts(directory: Path, name: str = "") -> None:
+    """
+    Remove what a writer left that was killed while it wrote.
+
+    @param name: of the file that it wrote, where others may have drafts of theirs in the directory; empty: of any.
+    """
+    for draft in directory.glob(f"{escape(name)}.*{TEMPORARY}" if name else f"*{TEMPORARY}"):
         draft.unlink(missing_ok=True)
 
 

@@ -19,7 +19,7 @@ from amphora.links import Link
 from amphora.namespace import CommandFailed, Namespace
 from amphora.network_settings import NetworkSettings
 from amphora.plugged import Plug
-from amphora.plugging import InvalidPlug
+from amphora.plugging import InvalidPlug, refuse_unreachable
 from amphora.plumbing import NoInterface, OwnInterface, Plumbing
 from amphora.turns import Turns
 
@@ -111,6 +111,7 @@ class Network(Service):
         @raise VipFailed: something of it can't be.
         """
         Plug(mac=mac, name="", vip=vip, body=body).wanted(self._keepalived)
+        refuse_unreachable(vip, body)
 
         async def plug() -> str:
             if mac in self._whole and await self._plumbing.find(mac):
@@ -257,4 +258,6 @@ def _again(before: Plug, body: Mapping[str, Any]) -> Plug:
         return evolve(before, body={**before.body, **news})
     # Controllers don't name them here.
     more = {"additional_vips": anew.get("additional_vips") or before.body.get("additional_vips")}
-    return evolve(before, vip=anew.get("vip", before.vip), body={**anew, **more, **news})
+    again = evolve(before, vip=anew.get("vip", before.vip), body={**anew, **more, **news})
+    refuse_unreachable(again.vip, again.body)
+    return again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,6 +13,7 @@ MAIN_TABLE: Final = 254
 # Where replies in the name of a VIP are looked up; keepalived's configuration names it too.
 VIP_TABLE: Final = 1
 _DEFAULT: Final = {4: "0.0.0.0/0", 6: "::/0"}
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}").fullmatch
 
 Address = IPv4Address | IPv6Address
@@ -131,6 +132,40 @@ def vip(address: object, body: Mapping[str, Any], keepalived: bool) -> Wanted:
         routes=_distinct(routes),
         sources=None if keepalived else frozenset(str(each.address) for each in vips),
     )
+
+
+def refuse_unreachable(address: object, body: Mapping[str, Any]) -> None:
+    """
+    Refuse what can be written down but not be. What was plugged before isn't judged by it.
+
+    @param body: as L{vip} takes it.
+    @raise InvalidVip: a VIP is no address of a host in its subnet, or a gateway isn't in any of the subnets.
+    @raise InvalidVrrp: the address by which the pair speaks is no address of a host.
+    """
+    vips = list(_vips(address, body))
+    near = [each.subnet for each in (*vips, *_fixed(body.get("fixed_ips")))]
+    for each in vips:
+        if not _is_hosts(each.address):
+            raise InvalidVip(f"{each.address} is no address that users can reach: it must be one of a host.")
+        if each.address not in each.subnet or _is_end(each.address, each.subnet):
+            raise InvalidVip(f"{each.address} isn't an address of a host in the subnet {each.subnet}.")
+        hop = each.gateway
+        if hop is not None and not (hop.version == 6 and hop.is_link_local or any(hop in subnet for subnet in near)):
+            raise InvalidVip(f"gateway {hop} must be in the subnet {each.subnet}, or a link-local address of IPv6.")
+    for own in _vrrp(body):
+        if not _is_hosts(ip_interface(own).ip):
+            raise InvalidVrrp(f"{own.partition('/')[0]} is no address of a host.")
+
+
+def _is_hosts(address: Address) -> bool:
+    """Whether a host in a network may have it."""
+    return not (address.is_multicast or address.is_loopback or address.is_unspecified or address == _BROADCAST)
+
+
+def _is_end(address: Address, subnet: Net) -> bool:
+    """Whether it stands for the subnet itself, or for all in it."""
+    ends = subnet.network_address, subnet.broadcast_address
+    return address.version == 4 and subnet.prefixlen < 31 and address in ends
 
 
 @frozen

@@ -165,6 +165,9 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     """
     durable.make_directory(settings.directory)
     lock = hold(settings.directory)
+    durable.remove_drafts(settings.directory)
+    for each in (path, settings.credential_file):
+        durable.remove_drafts(each.parent, each.name)
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
     network = Network(reactor, settings.network, settings.directory)

@@ -34,6 +34,12 @@ class Durable(SynchronousTestCase):
         durable.remove_drafts(self.directory)
         self.assertEqual(list(self.directory.iterdir()), [self.path])
 
+    def test_others_drafts_may_be_left(self) -> None:
+        path, others = self.directory / "[a]", durable.write_draft(self.path, b"two")
+        durable.write_draft(path, b"three")
+        durable.remove_drafts(self.directory, path.name)
+        self.assertEqual([each.name for each in self.directory.iterdir()], [others.name])
+
     def test_removing_a_directory_twice_is_no_error(self) -> None:
         durable.write(self.path, b"one")
         durable.remove_directory(self.directory)

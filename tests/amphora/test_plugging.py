@@ -20,6 +20,7 @@ from amphora.plugging import (
     Wanted,
     mac,
     network,
+    refuse_unreachable,
     vip,
 )
 
@@ -116,6 +117,44 @@ class Vips(SynchronousTestCase):
             self.assertRaises(InvalidVip, vip, VIP, body, False)
         for mtu in ("1500", 67, 65536, True, 1500.0):
             self.assertRaises(InvalidPlug, vip, VIP, {**BODY, "mtu": mtu}, False)
+
+
+class Reachable(SynchronousTestCase):
+    def test_what_users_can_reach_is_not_refused(self) -> None:
+        linked = {**BODY6, "gateway": "fe80::1"}
+        other = {"ip_address": "203.0.113.9", "subnet_cidr": "203.0.113.0/24", "gateway_ip": "203.0.113.1"}
+        fixed = [{"ip_address": "203.0.113.130", "subnet_cidr": "203.0.113.128/26"}]
+        for address, body in (
+            (VIP, BODY), (VIP, {**BODY, "gateway": None}), (VIP6, BODY6), (VIP6, linked),
+            (VIP, {**BODY, "additional_vips": [linked, other]}), (VIP, {**BODY, "vrrp_ip": "203.0.113.5"}),
+            ("198.51.100.0", {**BODY, "subnet_cidr": "198.51.100.0/31"}), (VIP6[:-1], BODY6),
+            (VIP, {**BODY, "gateway": "203.0.113.129", "fixed_ips": fixed}),
+            ("198.51.100.9", {**BODY, "subnet_cidr": "198.51.100.9/32", "gateway": "198.51.100.9"}),
+        ):  # fmt: skip
+            refuse_unreachable(address, body)
+
+    def test_what_nobody_can_reach_is_refused(self) -> None:
+        everything, everything6 = {**BODY, "subnet_cidr": "0.0.0.0/0"}, {**BODY6, "subnet_cidr": "::/0"}
+        for address, body, why in (
+            ("224.0.0.1", everything, "one of a host"), ("127.0.0.1", everything, "one of a host"),
+            ("255.255.255.255", everything, "one of a host"), ("0.0.0.0", everything, "one of a host"),
+            ("ff02::1", everything6, "one of a host"), ("::1", everything6, "one of a host"),
+            ("::", everything6, "one of a host"),
+            ("203.0.113.9", BODY, "isn't an address of a host in the subnet"),
+            (VIP6, {**BODY6, "subnet_cidr": "2001:db8:2::/64"}, "in the subnet"),
+            ("198.51.100.0", BODY, "in the subnet"), ("198.51.100.255", BODY, "in the subnet"),
+            (VIP, {**BODY, "gateway": "203.0.113.1"}, "gateway 203.0.113.1"),
+            (VIP, {**BODY, "gateway": "169.254.0.1"}, "gateway 169"),
+            (VIP6, {**BODY6, "gateway": "2001:db8:2::1"}, "gateway 2001"),
+            (VIP, {**BODY, "additional_vips": [{**BODY6, "ip_address": "2001:db8:2::9"}]}, "2001:db8:2::9"),
+            (VIP, {**BODY, "additional_vips": [{**BODY6, "gateway": "2001:db8:2::1"}]}, "gateway 2001"),
+        ):  # fmt: skip
+            error = self.assertRaises(InvalidVip, refuse_unreachable, address, body)
+            self.assertIn(why, str(error))
+        self.assertRaises(InvalidVrrp, refuse_unreachable, VIP, {**BODY, "vrrp_ip": "224.0.0.18"})
+
+    def test_what_was_plugged_before_is_plugged_again(self) -> None:
+        self.assertEqual(vip("203.0.113.9", BODY, False).sources, {"203.0.113.9"})
 
 
 class Networks(SynchronousTestCase):

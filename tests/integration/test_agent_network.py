@@ -128,6 +128,7 @@ class Plugging(NetworkCase):
         for wrong, message in (
             ({"subnet_cidr": "fish"}, "Invalid VIP"), ({"subnet_cidr": "198.51.100.9/24"}, "Invalid VIP"),
             ({"gateway": "fish"}, "Invalid VIP"), ({"vrrp_ip": "fish"}, "Invalid VRRP Address"),
+            ({"vip": "224.0.0.1"}, "Invalid VIP"), ({"gateway": "203.0.113.1"}, "Invalid VIP"),
             ({"vip": "fish"}, "Invalid VIP"), ({"mtu": "1500; reboot"}, "Invalid interface"),
         ):  # fmt: skip
             refused = await self.plug_vip(**wrong)
@@ -213,6 +214,8 @@ class Plugging(NetworkCase):
         port = {"ip_address": VRRP, "subnet_cidr": SUBNET, "gateway": GATEWAY, "host_routes": []}
         again = await self.plug_network(mac_address=VIP_MAC, fixed_ips=[port, more], vip_net_info=vip)
         self.assertEqual((again.status, again.json["details"]), (202, "Updated existing interface eth1"))
+        bad = await self.plug_network(mac_address=VIP_MAC, fixed_ips=[port], vip_net_info={**vip, "vip": "224.0.0.1"})
+        self.assertEqual((bad.status, bad.json["message"]), (400, "Invalid VIP"))
         self.assertEqual(self.addresses("eth1"), {f"{VRRP}/24", f"{VIP}/32", f"{VIP6}/128", "203.0.113.5/26"})
         self.assertEqual((await self.plug_network(mac_address=VIP_MAC, fixed_ips=[port], vip_net_info=vip)).status, 202)
         self.assertEqual(self.addresses("eth1"), {f"{VRRP}/24", f"{VIP}/32", f"{VIP6}/128"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 
+from amphora import durable
 from octavia_tx.wire import envelope, heartbeat
 from octavia_tx.wire.tls import Role
 from tests.integration.agent_process import AMPHORA, KEY, LB, AgentCase, Answer, Receiver, real, run
@@ -92,6 +93,15 @@ urls = {given["urls"]}
             path = self.agent_directory / "agent.toml"
             self.assertEqual(path.read_text(), text)
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    @run
+    async def test_drafts_of_an_agent_that_was_killed_are_gone_at_the_next_start(self) -> None:
+        directory = self.place()
+        for name in ("agent.toml", "agent.pem"):
+            durable.write_draft(directory / name, b"half")
+        await self.restart()
+        self.assertEqual(list(directory.glob("*.tmp")), [])
+        self.assertTrue((directory / "agent.pem").exists())
 
     @run
     async def test_only_controllers_may(self) -> None:
