@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from amphora import durable
 from amphora.replacement import Change, replacements, uses
+from octavia_tx.wire.heartbeat import is_identifier
 
 _MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}\.pem", re.ASCII).fullmatch
@@ -65,9 +66,12 @@ def tell_where(directory: Path | None) -> None:
 
 
 def sweep(directory: Path | None, known: Collection[str]) -> None:
-    """Remove the files of load balancers that aren't known, and what a writer left that was killed."""
+    """
+    Remove the files of load balancers that aren't known, and what a writer left that was killed. Whatever else is there
+    isn't ours, should the directory be another one than somebody thought.
+    """
     if directory is not None and directory.is_dir():
-        for name in set(os.listdir(directory)) - set(known):
+        for name in filter(is_identifier, set(os.listdir(directory)) - set(known)):
             shutil.rmtree(directory / name, ignore_errors=True)
         for name in known:
             durable.remove_drafts(directory / name)

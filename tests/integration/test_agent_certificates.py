@@ -255,8 +255,10 @@ class Serving(CertificateCase):
         left.mkdir(parents=True, mode=0o700)
         self.memory.chmod(0o700)
         (left / NAME).write_text("key")
+        strange = self.memory / "somebody's"
+        strange.mkdir()
         await self.secure()
-        self.assertFalse(left.exists())
+        self.assertEqual((left.exists(), strange.exists()), (False, True))
         self.assertEqual(await self.shown(), "one.example.com")
 
 
