@@ -75,8 +75,8 @@ class AccessLog:
         self._intake: Intake | None = None
         self._losses = Losses(reactor, haproxy, directory)
         self._ways: dict[str, Destination] = {}
+        self._told: dict[str, int] = {}  # how many lines each target misses, as our own log has it
         self._packing: Deferred[None] | None = None
-        self._told = 0
         self._looks = 0
         self.terms = terms
         self._send_to(terms)
@@ -127,6 +127,7 @@ class AccessLog:
     async def stop(self) -> None:
         """Leave everything to the next agent."""
         self._deafen()
+        self._tell()
         if self._loop.running:
             self._loop.stop()
         packing, self._packing = self._packing, None
@@ -155,6 +156,7 @@ class AccessLog:
         for target in terms.targets:
             if target.name not in self._ways:
                 place = places[target.name]
+                self._told[target.name] = self._spool.lost + place.total
                 what = f"the log of {self.identifier} for {target.name}"
                 shipper = Shipper(self._reactor, what, self._sender(target, place), self._denied, self._random)
                 self._ways[target.name] = Destination(target, place, shipper)
@@ -184,15 +186,21 @@ class AccessLog:
         if self._packing is None or self._packing.called:
             self._packing = Deferred.fromCoroutine(self._pack())
             self._packing.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        lost = self._spool.lost + sum(each.place.total for each in self._ways.values())
-        if lost > self._told:
-            self.log.warn("the log of {id} misses {count} lines more", id=self.identifier, count=lost - self._told)
-        self._told = lost
+        self._tell()
         if self._looks % LOSSES == 1 and self._intake is not None:
             asked = Deferred.fromCoroutine(self._losses.since(self._intake.was_crowded))
             asked.addCallback(self._lose)
             asked.addErrback(lambda f: self.log.failure("haproxy's losses aren't known", f))
         self._looks += 1
+
+    def _tell(self) -> None:
+        """Warn of lines that targets miss, and that they weren't known to."""
+        missed = {name: self._spool.lost + each.place.total for name, each in self._ways.items()}
+        for name, count in missed.items():
+            if (more := count - self._told[name]) > 0:
+                what = f"the log of {self.identifier} for {name}"
+                self.log.warn("{what} misses {count} lines more", what=what, count=more)
+        self._told = missed
 
     def _lose(self, count: int) -> None:
         if count:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from octavia_tx.amphora_driver.grammar import Unrenderable, Word, literal
 from octavia_tx.model.log_format import HTTP, Piece, pieces
+
+_LEFT_OUT: Final = re.compile("^ |(?<= ) ")  # haproxy takes many spaces for one, and in front for none
+_SPACE: Final = '%[str(" ")]'
 
 
 def rendered(text: str, facts: Mapping[str, str], *, http: bool) -> Word:
@@ -24,7 +28,8 @@ def rendered(text: str, facts: Mapping[str, str], *, http: bool) -> Word:
     # A format that waits for nothing of the answer's is logged twice, when the request has come and at its end. This
     # waits, and says nothing: headers of the answer that are kept for the log, and none is.
     waits = "%hs" if http else ""
-    return literal(Word("".join(_piece(piece, facts, http) for piece in found) + waits))
+    line = "".join(_piece(piece, facts, http) for piece in found)
+    return literal(Word(_LEFT_OUT.sub(_SPACE, line) + waits))
 
 
 def _piece(piece: Piece, facts: Mapping[str, str], http: bool) -> str:

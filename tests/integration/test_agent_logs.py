@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import stat
+from collections import Counter
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.ssl import Certificate, PrivateCertificate
@@ -108,6 +112,32 @@ class ToSyslog(Case):
         await self.until(lambda: "GET /d 200" in texts(receiver.messages))
         came = dict.fromkeys(text for text in texts(receiver.messages) if text != "GET / 200")
         self.assertEqual(list(came), ["GET /a 200", "GET /b 200", "GET /c 200", "GET /d 200"])
+
+    @run
+    async def test_what_each_target_misses_is_in_the_agents_log_once(self) -> None:
+        receiver = Streams()
+        port = receiver.listen(self)
+        await receiver.close()
+        targets = tuple(evolve(syslog(port), name=name) for name in ("a", "b"))
+        await self.log_to(*targets, spool=1 << 16, rotate_bytes=1 << 13)
+        await self.drop(0)
+        self.kill(self.agents[-1], signal.SIGTERM)
+        await self.restart()
+        dropped = await self.drop(await self.drop(0))
+        await self.until(lambda: self.missed() == {"a": dropped, "b": dropped})
+
+    async def drop(self, before: int) -> int:
+        """Make visits until targets miss more than so many lines; gives how many."""
+        while (dropped := (await self.status())["targets"]["a"]["dropped"]) <= before:
+            await self.visits(*(f"/{os.urandom(450).hex()}" for _ in range(50)))
+        return int(dropped)
+
+    def missed(self) -> dict[str, int]:
+        """How many lines targets miss, by the agent's log."""
+        found: Counter[str] = Counter()
+        for name, count in re.findall(rf"the log of {LB} for (\w+) misses (\d+) lines more", self.log()):
+            found[name] += int(count)
+        return dict(found)
 
 
 class Secured(Case):

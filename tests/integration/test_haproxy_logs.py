@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from octavia_tx.amphora_driver.tls import files
 from octavia_tx.cloud.binaries import find_haproxy
-from octavia_tx.model.log_format import DEFAULT, SAMPLES, VARIABLES
+from octavia_tx.model.log_format import DEFAULT, LONGEST, SAMPLES, VARIABLES
 from octavia_tx.model.tree import Tree
 from octavia_tx.wire.rest import peer_name
 from tests.amphora_driver.gallery import AMPHORA, listener, logged, member, pool, terminated
@@ -55,6 +55,9 @@ class Accepting(SynchronousTestCase):
     def test_every_variable_is_known_in_every_kind_of_listener(self) -> None:
         self.check(logged(" ".join(f"%{name} %{{+Q}}{name}" for name in VARIABLES), *PARTS))
         self.check(logged(" ".join(f"%[{name}] %{{+Q}}[{name}]" for name in SAMPLES), *PARTS))
+
+    def test_as_many_spaces_as_can_be_are_taken(self) -> None:
+        self.check(logged(" " * LONGEST, *PARTS))
 
     @settings(max_examples=40, deadline=None)
     @given(st.lists(PIECES, min_size=1, max_size=30))
@@ -99,6 +102,12 @@ class Writing(TestCase):
             ),
             line,
         )
+
+    async def test_every_space_of_the_format_is_written(self) -> None:
+        await self.start("  a  b   %ci {{ lb_id }}  %HM  ", listener(protocol_port=self.port))
+        await self.get("/a")
+        line = await self.line("GET")
+        self.assertRegex(line, r"^  a  b   127\.0\.0\.1 \S+  GET  $")
 
     async def test_of_a_connection_that_is_passed_on_it_says_what_it_knows(self) -> None:
         await self.start("%ci %{+Q}r %HM %s %B %U %ts", listener(protocol="TCP", protocol_port=self.port))
