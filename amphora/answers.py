@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Protocol, TypeVar
+from uuid import UUID
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -58,6 +59,10 @@ class Malformed(Exception):
     """The request can't be read."""
 
 
+class OtherAmphora(Exception):
+    """The request is for another amphora than this; names this one."""
+
+
 class Part(Protocol):
     """A part of the agent's API."""
 
@@ -66,8 +71,28 @@ class Part(Protocol):
 
 
 def application(parts: Iterable[Part]) -> Routes:
-    """All of these parts, with one answer to what fails in any of them."""
-    return Routes((route for part in parts for route in part.routes()), _failed)
+    """
+    All of these parts, with one answer to what fails in any of them. A L{fence} that can't be read is refused by every
+    route; beyond that, those check it whose load balancer has a number to check it by.
+    """
+    return Routes(
+        ((method, path, _fenced(then)) for part in parts for method, path, then in part.routes()),
+        _failed,
+    )
+
+
+def _fenced(then: Callable[..., Any]) -> Callable[..., Any]:
+    def answered(request: IRequest, **arguments: Any) -> Any:
+        fence(request)
+        return then(request, **arguments)
+
+    return answered
+
+
+def refuse_other(amphora: UUID, ours: str) -> None:
+    """@raise OtherAmphora: it isn't ours."""
+    if str(amphora) != ours:
+        raise OtherAmphora(ours)
 
 
 def answer(request: IRequest, status: int, body: object) -> bytes:
@@ -122,6 +147,8 @@ def _failed(request: IRequest, failure: Failure) -> bytes:
         return _refusal(request, error.status, error)
     if failure.check(Malformed):
         return _refusal(request, 400, error)
+    if failure.check(OtherAmphora):
+        return answer(request, 404, said("Amphora Not Found", f"This is amphora {error}."))
     if failure.check(Absent):
         return answer(request, 404, said("Loadbalancer Not Found", f"No loadbalancer with UUID: {error}"))
     if failure.check(AbsentFile):

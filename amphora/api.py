@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
 from amphora import commands, system
-from amphora.answers import Malformed, answer, fence, logged, said
+from amphora.answers import Malformed, answer, fence, logged, refuse_other, said
 from amphora.load_balancer import LoadBalancer, checksum
 from amphora.registry import LoadBalancers
 from amphora.routing import Route
@@ -100,8 +100,7 @@ class AgentApi:
 
     async def upload(self, request: IRequest, amphora: UUID, identifier: UUID) -> bytes:
         """Put a configuration in place."""
-        if str(amphora) != self._amphora_id:
-            return answer(request, 404, said("Amphora Not Found", f"This is amphora {self._amphora_id}."))
+        refuse_other(amphora, self._amphora_id)
         text = request.content.read()
         if not text.strip():
             raise Malformed("The body must be haproxy's configuration.")

@@ -34,7 +34,7 @@ from amphora.network_api import NetworkApi
 from amphora.next_start import NextStart
 from amphora.observer import Observation, Observers
 from amphora.pull import Pull
-from amphora.registry import LoadBalancers
+from amphora.registry import FENCES, LoadBalancers
 from amphora.renewal import Renewal
 from amphora.runner import Program
 from amphora.sealing import sealer
@@ -134,6 +134,17 @@ def hold(directory: Path) -> int:
     return descriptor
 
 
+def _take(settings: Settings, path: Path) -> int:
+    """As L{hold}, and remove what an agent that was killed left half written. Not all of it need lie there."""
+    durable.make_directory(settings.directory)
+    lock = hold(settings.directory)
+    for directory in (settings.directory, settings.directory / FENCES):
+        durable.remove_drafts(directory)
+    for each in (path, settings.credential_file):
+        durable.remove_drafts(each.parent, each.name)
+    return lock
+
+
 class AgentService(MultiService):
     """All of the agent. Holds its directory's lock as long as it exists."""
 
@@ -163,11 +174,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     @param parse: the settings that it would come to with another text; raises L{BadSettings}.
     @raise SystemExit: another one has its directory.
     """
-    durable.make_directory(settings.directory)
-    lock = hold(settings.directory)
-    durable.remove_drafts(settings.directory)
-    for each in (path, settings.credential_file):
-        durable.remove_drafts(each.parent, each.name)
+    lock = _take(settings, path)
     ledger = Ledger()
     seal = sealer(settings.amphora_id, settings.heartbeat, reactor)
     network = Network(reactor, settings.network, settings.directory)
@@ -188,7 +195,7 @@ def assemble(reactor: Any, settings: Settings, path: Path, parse: Callable[[byte
     terms = TermsRenewal(reactor, fetch, *whom, logs, logs_api.go_by)
     logs.denied = terms.want
     renewal = Renewal(settings, path, parse, NextStart(reactor, settings).check, (heartbeats, pull, terms))
-    others = UdpListeners(udp)
+    others = UdpListeners(udp, settings.amphora_id)
     api = AgentApi(reactor, settings, load_balancers, renewal.put, network.traffic, vrrp, others)
     own = OwnCertificate(reactor, settings.credential_file, settings.amphora_id, settings.credential, tls.renew)
     app = application((api, own, NetworkApi(network), vrrp, others, logs_api))

@@ -10,7 +10,7 @@ from uuid import UUID
 from twisted.web.iweb import IRequest
 
 from amphora import commands
-from amphora.answers import answer, said
+from amphora.answers import answer, refuse_other, said
 from amphora.load_balancer import checksum
 from amphora.routing import Route
 from amphora.supervision import Keepaliveds, Supervised
@@ -23,14 +23,15 @@ _SERVES: Final = b"virtual_server"  # without one, the listener is disabled
 class UdpListeners:
     """What controllers may ask of them, but for what L{AgentApi<amphora.api.AgentApi>} asks by the same paths."""
 
-    def __init__(self, keepaliveds: Keepaliveds) -> None:
+    def __init__(self, keepaliveds: Keepaliveds, amphora_id: str) -> None:
         self._keepaliveds = keepaliveds
+        self._amphora_id = amphora_id
         self.find = keepaliveds.find
 
     def routes(self) -> Iterable[Route]:
         """See L{Part<amphora.answers.Part>}."""
         return (
-            ("PUT", f"{LISTENERS_PATH}/<uuid:_amphora>/<uuid:identifier>/udp_listener", self.upload),
+            ("PUT", f"{LISTENERS_PATH}/<uuid:amphora>/<uuid:identifier>/udp_listener", self.upload),
             ("GET", f"{LISTENERS_PATH}/<uuid:identifier>/udp_listener", self.configuration),
         )
 
@@ -45,8 +46,9 @@ class UdpListeners:
         """How many keepaliveds run."""
         return sum(each.life.serves() for each in self._keepaliveds.all())
 
-    async def upload(self, request: IRequest, _amphora: UUID, identifier: UUID) -> bytes:
+    async def upload(self, request: IRequest, amphora: UUID, identifier: UUID) -> bytes:
         """Put a configuration in place."""
+        refuse_other(amphora, self._amphora_id)
         return await commands.upload(request, self._keepaliveds.place(str(identifier)))
 
     def configuration(self, request: IRequest, identifier: UUID) -> bytes:

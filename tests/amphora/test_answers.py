@@ -13,6 +13,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from amphora.answers import Malformed, application
 from amphora.routing import Route, Routes, Unrouted
 from amphora.runner import ReloadRefused
+from octavia_tx.wire.rest import FENCE_HEADER
 
 ID = "22222222-2222-4222-8222-222222222222"
 
@@ -75,9 +76,11 @@ class Finding(SynchronousTestCase):
 
 
 class Answering(SynchronousTestCase):
-    def ask(self, *parts: Named, method: bytes = b"PUT", path: bytes = b"/one") -> Any:
+    def ask(self, *parts: Named, method: bytes = b"PUT", path: bytes = b"/one", fence: str | None = None) -> Any:
         request: Any = DummyRequest([path[1:]])
         request.method, request.path, request.uri = method, path, path
+        if fence is not None:
+            request.requestHeaders.setRawHeaders(FENCE_HEADER, [fence])
         application(parts).answer(request)
         return request
 
@@ -106,6 +109,15 @@ class Answering(SynchronousTestCase):
             request = self.ask(Named(("PUT", "/one"), answer=error))
             self.assertEqual((request.responseCode, request.finished), (status, 1))
             self.assertIn(str(error).encode(), b"".join(request.written))
+
+    def test_a_fence_that_can_not_be_is_refused_whatever_is_asked_for(self) -> None:
+        part = Named(("PUT", "/one"), answer=b"done")
+        for wrong in ("x", "-1", "", "1.0", str(2**63), "9" * 5000):
+            request = self.ask(part, fence=wrong)
+            self.assertEqual(request.responseCode, 400, wrong)
+            self.assertIn(FENCE_HEADER.encode(), b"".join(request.written))
+        for good in ("0", str(2**63 - 1)):
+            self.assertEqual(self.ask(part, fence=good).written, [b"done"])
 
     def test_what_nobody_foresaw_is_in_the_log_alone(self) -> None:
         request = self.ask(Named(("PUT", "/one"), answer=LookupError("a secret")))

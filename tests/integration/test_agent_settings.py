@@ -99,8 +99,10 @@ urls = {given["urls"]}
         directory = self.place()
         for name in ("agent.toml", "agent.pem"):
             durable.write_draft(directory / name, b"half")
+        (directory / "fences").mkdir()
+        durable.write_draft(directory / "fences" / LB, b"1")
         await self.restart()
-        self.assertEqual(list(directory.glob("*.tmp")), [])
+        self.assertEqual(list(directory.rglob("*.tmp")), [])
         self.assertTrue((directory / "agent.pem").exists())
 
     @run
