@@ -123,8 +123,12 @@ class ToSyslog(Case):
         await self.drop(0)
         self.kill(self.agents[-1], signal.SIGTERM)
         await self.restart()
-        dropped = await self.drop(await self.drop(0))
-        await self.until(lambda: self.missed() == {"a": dropped, "b": dropped})
+        await self.drop(await self.drop(0))
+
+        async def told() -> bool:
+            return self.missed() == {name: of["dropped"] for name, of in (await self.status())["targets"].items()}
+
+        await self.until(told)
 
     async def drop(self, before: int) -> int:
         """Make visits until targets miss more than so many lines; gives how many."""
