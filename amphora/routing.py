@@ -86,7 +86,8 @@ class Routes:
         @param path: as it stands in a request.
         @raise Unrouted: nobody.
         """
-        segments = tuple(unquote(each, errors="strict") for each in path.split("/"))
+        # OpenStack's controllers ask for //.
+        segments = tuple(unquote(each, errors="strict") for each in re.sub("/{2,}", "/", path).split("/"))
         matching = [(each, found) for each in self._routes if (found := each.match(segments)) is not None]
         for route, found in matching:
             if route.method == ("GET" if method == "HEAD" else method):

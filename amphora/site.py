@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.web.http import HTTPFactory, Request, datetimeToString
+from zope.interface import implementer
 
 BODY_LIMIT: Final = 8 << 20  # bytes
 IDLE_LIMIT: Final = 60  # seconds that a connection may be idle
@@ -73,6 +74,7 @@ class BoundedRequest(Request):
         channel.loseConnection()
 
 
+@implementer(IProtocolNegotiationFactory)
 class AgentSite(HTTPFactory):
     """
     Each change is in the log already, with its request's id: a line for every call would tell nothing more.
@@ -89,6 +91,10 @@ class AgentSite(HTTPFactory):
         channel: Any = super().buildProtocol(addr)
         channel.requestFactory = partial(BoundedRequest, self._answer)
         return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """See L{IProtocolNegotiationFactory<twisted.internet.interfaces.IProtocolNegotiationFactory>}."""
+        return [b"http/1.1"]
 
     def log(self, request: object) -> None:
         """See L{HTTPFactory.log}."""

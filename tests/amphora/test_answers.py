@@ -61,13 +61,18 @@ class Finding(SynchronousTestCase):
     def test_head_is_a_get(self) -> None:
         self.assertEqual(self.found(self.routes(("GET", "/")), "HEAD", "/")[0], "GET /")
 
+    def test_slashes_in_a_row_are_one(self) -> None:
+        routes = self.routes(("GET", "/"), ("GET", "/a/<name>"))
+        self.assertEqual(self.found(routes, "GET", "//")[0], "GET /")
+        self.assertEqual(self.found(routes, "GET", "//a///b")[1], {"name": "b"})
+
     def test_segments_are_decoded_one_by_one(self) -> None:
         routes = self.routes(("GET", "/<name>"))
         self.assertEqual(self.found(routes, "GET", "/a%2Fb%20c")[1], {"name": "a/b c"})
 
     def test_what_nobody_answers(self) -> None:
         routes = self.routes(("GET", "/a"), ("GET", "/x/<name>"), ("GET", "/u/<uuid:id>"))
-        for path in ("/", "/b", "/a/", "//a", "/x/", "/x/a/b", "/u/a", f"/u/{ID}0", f"/u/{{{ID}}}", "*", ""):
+        for path in ("/", "/b", "/a/", "/x/", "/x/a/b", "/u/a", f"/u/{ID}0", f"/u/{{{ID}}}", "*", ""):
             self.assertEqual(self.refused(routes, "GET", path).status, 404, path)
 
     def test_what_another_method_answers(self) -> None:
