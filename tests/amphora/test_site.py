@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
 
-from amphora.site import BODY_LIMIT, BoundedRequest
+from amphora.site import BODY_LIMIT, AgentSite, BoundedRequest
 
 
 class Bodies(SynchronousTestCase):
@@ -16,3 +17,10 @@ class Bodies(SynchronousTestCase):
             request = BoundedRequest(lambda _request: None, DummyChannel(), False)
             request.gotLength(length)
             self.assertIsInstance(request.content, BytesIO)
+
+
+class Negotiating(SynchronousTestCase):
+    def test_who_negotiates_a_protocol_is_spoken_to_by_http_1(self) -> None:
+        site = AgentSite(lambda _request: None)
+        self.assertTrue(IProtocolNegotiationFactory.providedBy(site))
+        self.assertEqual(site.acceptableProtocols(), [b"http/1.1"])
