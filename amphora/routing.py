@@ -46,7 +46,7 @@ class _Route:
 
     def rank(self) -> tuple[int, ...]:
         """The lower, the fewer paths it is for: what is spelled out goes before what may vary."""
-        return tuple(("<" in each) + each.startswith("<") * (":" not in each) for each in self.segments)
+        return tuple(2 * each.startswith("<") - each.startswith("<uuid:") for each in self.segments)
 
     def match(self, path: tuple[str, ...]) -> dict[str, Any] | None:
         """What the path's variable segments are; C{None}: it is another path."""
