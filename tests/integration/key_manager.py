@@ -36,6 +36,21 @@ class KeyManagerCase(ApiCase):
         return await self.ask(method, f"{KEYS}/{path}", body, headers, **more)
 
 
+def secret_body(payload: bytes) -> dict[str, Any]:
+    """What asks for a secret."""
+    return {
+        "payload": b64encode(payload).decode(),
+        "payload_content_type": "application/octet-stream",
+        "payload_content_encoding": "base64",
+    }
+
+
+def container_body(secrets: Mapping[str, str]) -> dict[str, Any]:
+    """What asks for a container of secrets, by their names."""
+    held = [{"name": name, "secret_ref": reference} for name, reference in secrets.items()]
+    return {"type": "certificate", "secret_refs": held}
+
+
 @frozen
 class Tenant:
     """See L{octavia_tx.testing.certificates.Keeper}."""
@@ -44,16 +59,10 @@ class Tenant:
     project: str
 
     async def secret(self, payload: bytes) -> str:
-        given = {
-            "payload": b64encode(payload).decode(),
-            "payload_content_type": "application/octet-stream",
-            "payload_content_encoding": "base64",
-        }
-        return await self._made("secrets", given, "secret_ref")
+        return await self._made("secrets", secret_body(payload), "secret_ref")
 
     async def container(self, secrets: Mapping[str, str]) -> str:
-        held = [{"name": name, "secret_ref": reference} for name, reference in secrets.items()]
-        return await self._made("containers", {"type": "certificate", "secret_refs": held}, "container_ref")
+        return await self._made("containers", container_body(secrets), "container_ref")
 
     async def bundle(self, **parts: bytes) -> str:
         """A container of new secrets."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import select
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from unittest import SkipTest
 import requests
 
 from octavia_tx.cloud.validation import Credentials
+from tests.integration.openstack_server import started
 from tests.integration.postgres import fastest_directory
 
 VENV = Path(sys.prefix)
@@ -89,23 +89,8 @@ class Keystone:
 
         Not in a thread that ends before the process does: it ends with that.
         """
-        # It ends when this process does, even when that is killed, and then takes its directory along.
-        bound = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
-        with open(self._directory / "output", "ab") as output:
-            self._process = subprocess.Popen(
-                [*bound, PYTHON, "-I", SERVER, self._directory, str(self._port)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,
-            )
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 60)
-        port = self._process.stdout.readline() if ready else b""
-        if not port:
-            self.stop()
-            raise RuntimeError((self._directory / "output").read_text()[-3000:])
-        self._port = int(port)
+        # It takes its directory along when this process is killed.
+        self._process, self._port = started(PYTHON, SERVER, self._directory, str(self._port))
 
     def stop(self) -> None:
         """End it at once, its connections too."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gzip
-import select
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from unittest import SkipTest
 import requests
 
 from tests.integration.keystone import TENANT, Keystone, shared_keystone
+from tests.integration.openstack_server import started
 from tests.integration.postgres import fastest_directory
 
 VENV = Path(sys.prefix)
@@ -52,23 +52,11 @@ class Swift:
 
     def start(self) -> None:
         """Start it, and wait until it answers. Not in a thread that ends before the process does."""
-        bound = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
-        with open(self._directory / "output", "ab") as output:
-            self._process = subprocess.Popen(
-                [*bound, PYTHON, "-I", SERVER, self._directory, self.keystone.url],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,
-            )
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 60)
-        port = self._process.stdout.readline() if ready else b""
-        if not port:
-            said = (self._directory / "output").read_text()[-3000:]
+        try:
+            self._process, self._port = started(PYTHON, SERVER, self._directory, self.keystone.url)
+        except RuntimeError:
             self.remove()
-            raise RuntimeError(said)
-        self._port = int(port)
+            raise
 
     def populate(self) -> None:
         """Make the container, and give the account its key."""

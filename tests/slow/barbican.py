@@ -5,11 +5,8 @@ A real barbican for tests, which believes the tests' keystone; out of a virtual 
 
 from __future__ import annotations
 
-import select
 import shutil
-import subprocess
 import tempfile
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,9 @@ from attrs import field, frozen
 from twisted.internet.threads import deferToThread
 
 from octavia_tx.model.references import Consumer
-from tests.integration.key_manager import consumer
+from tests.integration.key_manager import consumer, container_body, secret_body
 from tests.integration.keystone import VENV, Keystone
+from tests.integration.openstack_server import started
 from tests.integration.postgres import fastest_directory
 
 PYTHON = VENV / "barbican" / "bin" / "python"
@@ -43,23 +41,12 @@ class Barbican:
         if not INSTALLED.exists():
             raise SkipTest("There's no barbican for tests: run make .venv/.barbican")
         self._directory = Path(tempfile.mkdtemp(prefix="otx-barbican-", dir=fastest_directory()))
-        bound = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-        with open(self._directory / "output", "wb") as output:
-            self._process = subprocess.Popen(
-                [*bound, PYTHON, "-I", SERVER, self._directory, keystone.url],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                start_new_session=True,
-            )
-        assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], 60)
-        port = self._process.stdout.readline() if ready else b""
-        if not port:
-            told = (self._directory / "output").read_text()
-            self.remove()
-            raise RuntimeError(told[-3000:])
-        self.base = f"http://127.0.0.1:{int(port)}"
+        try:
+            self._process, port = started(PYTHON, SERVER, self._directory, keystone.url, signal="KILL")
+        except RuntimeError:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            raise
+        self.base = f"http://127.0.0.1:{port}"
 
     def stop(self) -> None:
         """End it at once."""
@@ -85,16 +72,10 @@ class Tenant:
     readers: tuple[str, ...] = ()
 
     async def secret(self, payload: bytes) -> str:
-        given = {
-            "payload": b64encode(payload).decode(),
-            "payload_content_type": "application/octet-stream",
-            "payload_content_encoding": "base64",
-        }
-        return await self._made("secrets", given, "secret_ref")
+        return await self._made("secrets", secret_body(payload), "secret_ref")
 
     async def container(self, secrets: Mapping[str, str]) -> str:
-        held = [{"name": name, "secret_ref": reference} for name, reference in secrets.items()]
-        return await self._made("containers", {"type": "certificate", "secret_refs": held}, "container_ref")
+        return await self._made("containers", container_body(secrets), "container_ref")
 
     async def delete(self, reference: str) -> None:
         await self._call("DELETE", reference)
